@@ -1,0 +1,1 @@
+"""SIP and RTP, and nothing else. The only package that imports pjsua2."""

@@ -1,0 +1,39 @@
+"""`voicebot`: one module per command beside this file, each with a `register(app)`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import typer
+
+COMMANDS = (
+    "call",
+    "run",
+    "chat",
+    "debtor",
+    "models",
+    "transcribe",
+    "say",
+    "doctor",
+    "script",
+    "replay",
+    "demo",
+)
+
+app = typer.Typer(
+    name="voicebot",
+    help="An open voice robot for loan collection: calls over SIP, speaks Mandarin, books promises to pay.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    for name in COMMANDS:
+        importlib.import_module(f"voicebot.cli.{name}").register(app)
+    app()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
