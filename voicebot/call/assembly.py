@@ -1,0 +1,33 @@
+"""Puts the pure parts of a call together: the same way for a live call, a typed chat and a replay."""
+
+from __future__ import annotations
+
+from dialogue import manager
+from dialogue.rules import make_understander
+from dialogue.script import Script
+from voicebot.call.core import CallBasis, CallCore
+from voicebot.call.turns import Timing
+from voicebot.settings import Settings
+
+
+def timing_of(settings: Settings) -> Timing:
+    """The reducer's waits from the settings."""
+    t = settings.turns
+    return Timing(
+        complete_ms=t.complete_ms,
+        open_ms=t.open_ms,
+        hanging_ms=t.hanging_ms,
+        duck_after_ms=t.duck_after_ms,
+        stop_after_ms=t.stop_after_ms,
+        hum_stop_after_ms=t.hum_stop_after_ms,
+        max_turn_ms=t.max_turn_ms,
+    )
+
+
+def make_core(basis: CallBasis, script: Script) -> CallCore:
+    """A core at the moment before the customer's first word."""
+
+    def step(state: manager.DialogueState, event):  # type: ignore[no-untyped-def]
+        return manager.step(script, state, event)
+
+    return CallCore(basis, manager.start(script), step, make_understander())

@@ -1,0 +1,227 @@
+"""How does a case become a call? Dials, talks, and writes down what came of it, for one process and its lines."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from dialogue.acts import Disposition
+from dialogue.protocol import CaseFacts, StorePromise
+from dialogue.script import Script
+from telephony import CallOutcome, Endpoint, OutcomeKind, SipSettings
+from voicebot.call.assembly import make_core, timing_of
+from voicebot.call.core import CallBasis
+from voicebot.call.handoff import SeatDialer
+from voicebot.call.news import News, Observer
+from voicebot.call.session import CallKit, CallResult, CallSession
+from voicebot.call.ticker import Ticker
+from voicebot.promises.ledger import Evidence
+from voicebot.settings import Settings
+from voicebot.speech.asr import make_asr
+from voicebot.speech.prompts import PromptCache, open_prompts
+from voicebot.speech.vad import make_vad
+from voicebot.store import AttemptEnd, CallEnd, NewCall, Store
+
+DISPOSITION_OF: dict[OutcomeKind, Disposition] = {
+    OutcomeKind.BUSY: Disposition.BUSY,
+    OutcomeKind.REJECTED: Disposition.REJECTED,
+    OutcomeKind.NO_ANSWER: Disposition.NO_ANSWER,
+    OutcomeKind.INVALID_NUMBER: Disposition.INVALID_NUMBER,
+    OutcomeKind.SUSPENDED: Disposition.SUSPENDED,
+    OutcomeKind.POWERED_OFF: Disposition.POWERED_OFF,
+    OutcomeKind.UNREACHABLE: Disposition.UNREACHABLE,
+    OutcomeKind.CANCELLED: Disposition.NO_ANSWER,
+    OutcomeKind.FAILED: Disposition.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """One attempt, over. `result` is None when nobody answered."""
+
+    case_id: str
+    call_id: str
+    disposition: Disposition
+    outcome: CallOutcome
+    result: CallResult | None
+
+
+def sip_settings(settings: Settings) -> SipSettings:
+    """The telephony layer's settings from the product's."""
+    sip = settings.sip
+    return SipSettings(
+        bind=sip.bind,
+        port=sip.port,
+        public_address=sip.public_address,
+        rtp_ports=sip.rtp_ports,
+        codecs=sip.codecs,
+        caller_id=sip.caller_id,
+        outbound_proxy=sip.outbound_proxy,
+        registrar=sip.account.registrar,
+        user=sip.account.user,
+        password=sip.account.password,
+        realm=sip.account.realm,
+        ring_timeout_s=sip.ring_timeout_s,
+        dead_host_timeout_s=sip.dead_host_timeout_s,
+        user_agent=sip.user_agent,
+    )
+
+
+class Dialer:
+    """Everything that calls of this process share. Use as `async with Dialer(settings, store) as dialer`."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+        self._zone = ZoneInfo(settings.timezone)
+        self._stack = AsyncExitStack()
+        self._sessions: dict[str, CallSession] = {}
+
+    async def __aenter__(self) -> Dialer:
+        s = self._settings
+        self.endpoint = await self._stack.enter_async_context(Endpoint(sip_settings(s)))
+        self.prompts: PromptCache = await self._stack.enter_async_context(open_prompts(s))
+        self.ticker = await self._stack.enter_async_context(Ticker())
+        executor = self._stack.enter_context(ThreadPoolExecutor(max_workers=2, thread_name_prefix="ears"))
+        asr, vad = await asyncio.to_thread(lambda: (make_asr(s), make_vad(s)))
+        seats = s.seats
+        self._kit = CallKit(
+            asr=asr,
+            vad=vad,
+            prompts=self.prompts,
+            executor=executor,
+            duck_db=s.turns.duck_db,
+            max_call_s=s.call.max_s,
+            grace_s=s.call.grace_s,
+            hand_off=SeatDialer(self.endpoint, seats.addresses, seats.ring_timeout_s) if seats.addresses else None,
+        )
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._stack.aclose()
+
+    @property
+    def engines(self) -> str:
+        return f"{self._kit.asr.name} + {self._kit.vad.name} + {self.prompts.voice_name}, {self.endpoint.build}"
+
+    def now(self) -> datetime:
+        return datetime.now(self._zone)
+
+    def hurry(self, reason: str) -> None:
+        """Ask every running call for a polite end."""
+        for session in tuple(self._sessions.values()):
+            session.hurry(reason)
+
+    async def place(
+        self,
+        uri: str,
+        case: CaseFacts,
+        script: Script,
+        observer: Observer,
+        *,
+        attempt_id: str | None = None,
+        clauses: Sequence[str] = (),
+        may_dial: Callable[[], bool] = lambda: True,
+    ) -> Attempted | None:
+        """Make one call. `may_dial` is asked just before the INVITE (off the loop); None when it says no.
+
+        `clauses`: lines of this case to prepare while the phone rings.
+        """
+        call_id = f"{self.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        preparing = asyncio.create_task(self.prompts.prefetch(clauses))
+        try:
+            if not await asyncio.to_thread(may_dial):
+                return None
+            leg = await self.endpoint.dial(uri)
+            observer(News(call_id, "dialing", case.case_id, text=uri))
+            if not await leg.wait_answered():
+                outcome = await leg.wait_ended()
+                attempted = Attempted(case.case_id, call_id, DISPOSITION_OF[outcome.kind], outcome, None)
+            else:
+                attempted = await self._talk(call_id, leg, case, script, observer, attempt_id)
+        finally:
+            preparing.cancel()
+        if attempt_id is not None:
+            await asyncio.to_thread(self._store.end_attempt, attempt_id, _attempt_end(attempted.outcome))
+        observer(_ended(attempted))
+        return attempted
+
+    async def _talk(
+        self, call_id: str, leg, case: CaseFacts, script: Script, observer: Observer, attempt_id: str | None
+    ) -> Attempted:
+        answered_at = self.now()
+        folder = self._settings.data_home / "calls" / f"{answered_at:%Y-%m-%d}" / call_id
+        folder.mkdir(parents=True, exist_ok=True)
+        basis = CallBasis(
+            case=case,
+            started_at=answered_at,
+            script=script.name,
+            script_version=script.version,
+            understander="rules",
+            timing=timing_of(self._settings),
+        )
+        core = make_core(basis, script)
+        ledger = CallLedger(self._store, call_id)
+        session = CallSession(call_id, leg, basis, core, self._kit, ledger, folder, observer)
+        await asyncio.to_thread(
+            self._store.start_call,
+            NewCall(
+                call_id,
+                case.case_id,
+                script.name,
+                answered_at,
+                attempt_id,
+                recording=session.recording_path,
+                log=session.log_path,
+            ),
+        )
+        observer(News(call_id, "answered", case.case_id))
+        self._sessions[call_id] = session
+        try:
+            result = await session.run(self.ticker.add, self.ticker.remove)
+        finally:
+            del self._sessions[call_id]
+        mean_ms = round(sum(result.response_ms) / len(result.response_ms)) if result.response_ms else None
+        await asyncio.to_thread(
+            self._store.end_call,
+            call_id,
+            CallEnd(
+                ended_at=self.now(),
+                disposition=result.disposition,
+                answered_at=answered_at,
+                flags=result.flags,
+                turns=result.customer_turns,
+                response_ms=mean_ms,
+            ),
+        )
+        return Attempted(case.case_id, call_id, result.disposition, result.outcome, result)
+
+
+class CallLedger:
+    """The store, as one call sees it."""
+
+    def __init__(self, store: Store, call_id: str) -> None:
+        self._store = store
+        self._call_id = call_id
+
+    def store_promise(self, promise: StorePromise, evidence: Evidence) -> str:
+        return self._store.store_promise(evidence.for_ledger(self._call_id, promise))
+
+    def book_callback(self, at: datetime | None, reason: str) -> None:
+        self._store.book_callback(self._call_id, at, reason)
+
+
+def _attempt_end(o: CallOutcome) -> AttemptEnd:
+    return AttemptEnd(o.kind.value, o.sip_code or None, o.q850_cause, o.early_media)
+
+
+def _ended(a: Attempted) -> News:
+    promise = a.result.promise if a.result else None
+    detail = f"{promise.pay_date} ¥{promise.amount}" if promise else f"{a.outcome.sip_code} {a.outcome.sip_reason}"
+    return News(a.call_id, "ended", a.case_id, text=a.disposition.value, detail=detail)

@@ -1,0 +1,474 @@
+"""The shell around one call: frames in, the core decides, the commands are carried out. Holds no decision of its own.
+
+One session per leg; `tick` runs every 20 ms on the worker's event loop and must stay short: recognition runs on an
+executor, the database in threads, synthesis in another process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from dialogue.acts import Disposition
+from dialogue.protocol import (
+    BookCallback,
+    CustomerHungUp,
+    Flag,
+    Handoff,
+    HandoffEnded,
+    HandoffResult,
+    HangUp,
+    LineHeard,
+    Listen,
+    PromiseStored,
+    PromiseStoreFailed,
+    Speak,
+    StorePromise,
+    TimeUp,
+)
+from telephony import CallOutcome, Leg
+from voicebot.call import turns
+from voicebot.call.core import CallBasis, CallCore, EarsHeard, FromOutside, Input, Output, TurnTaken
+from voicebot.call.eventlog import EventLog, LogError
+from voicebot.call.gate import SpeechGate
+from voicebot.call.listening import Listening
+from voicebot.call.news import News, Observer
+from voicebot.call.playout import LineBegun, LineOver, Playout, Prompts
+from voicebot.call.recording import Recorder, RecordingError
+from voicebot.call.watchdog import Watchdog
+from voicebot.promises.ledger import Evidence
+from voicebot.speech.api import FRAME_SAMPLES, RATE_HZ, AsrEngine, Hypothesis, Vad
+from voicebot.speech.hum import HumDetector
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTiming:
+    """Where the time of one response went, in ms after the customer's last sample as the VAD saw it."""
+
+    turn: int
+    words_ms: int  # the final hypothesis was there
+    decided_ms: int  # the turn was taken
+    spoken_ms: int  # the robot's first frame was handed over
+    ears_cpu_ms: float
+    understanding_ms: float
+
+
+class Ledger(Protocol):
+    """Where promises and callbacks of this call are kept. Blocking; called on a thread."""
+
+    def store_promise(self, promise: StorePromise, evidence: Evidence) -> str: ...
+    def book_callback(self, at: datetime | None, reason: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallKit:
+    """What all calls of a worker share."""
+
+    asr: AsrEngine
+    vad: Vad
+    prompts: Prompts
+    executor: Executor
+    duck_db: float
+    max_call_s: float
+    grace_s: float
+    hand_off: Callable[[CallSession, str], Awaitable[HandoffResult]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    call_id: str
+    disposition: Disposition
+    flags: tuple[str, ...]
+    promise: StorePromise | None
+    outcome: CallOutcome
+    customer_turns: int
+    response_ms: tuple[int, ...]
+    recording: Path
+    log: Path
+    handoff: HandoffResult | None
+    troubles: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Span:
+    from_sample: int
+    to_sample: int
+    text: str
+
+
+@dataclass(slots=True)
+class _Clock:
+    """Times of the turn being answered, for TurnTiming."""
+
+    turn: int = 0
+    end_sample: int = 0
+    words_at: int = 0
+    decided_at: int = 0
+    ears_cpu_ms: float = 0.0
+    understanding_ms: float = 0.0
+    waiting: bool = False
+
+
+@dataclass(slots=True)
+class _Story:
+    """What the call leaves behind beside its log."""
+
+    promise: StorePromise | None = None
+    handoff: HandoffResult | None = None
+    response_ms: list[int] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    spans: dict[int, _Span] = field(default_factory=dict)  # customer turn (as the dialogue counts) -> words
+
+
+class CallSession:
+    """`await session.run()` from the answered leg to its end."""
+
+    def __init__(
+        self,
+        call_id: str,
+        leg: Leg,
+        basis: CallBasis,
+        core: CallCore,
+        kit: CallKit,
+        ledger: Ledger,
+        folder: Path,
+        observer: Observer,
+    ) -> None:
+        self.call_id = call_id
+        self.leg = leg
+        self.other_leg: Leg | None = None  # the seat's, while bridged
+        self._basis = basis
+        self._core = core
+        self._kit = kit
+        self._ledger = ledger
+        self._observer = observer
+        self._vad = kit.vad.stream()
+        self._gate = SpeechGate()
+        self._hum = HumDetector()
+        self._playout = Playout(leg, kit.prompts, kit.duck_db)
+        self._ears = Listening(kit.asr, kit.executor, self._on_heard, self.trouble)
+        self._inputs: deque[Input] = deque()
+        self._feeding = False
+        self._at = 0
+        self._broken = False
+        self._deaf = False  # during a handoff and after the goodbye the robot records and does not react
+        self._after_words: Callable[[], None] | None = None  # what to do once everything queued was said
+        self._jobs: set[asyncio.Task[Any]] = set()
+        self._clock = _Clock()
+        self._story = _Story()
+        self._finished = asyncio.Event()
+        self._folder = folder
+        self.recording_path = folder / "recording.wav"
+        self.log_path = folder / "events.jsonl"
+        self._recorder: Recorder | None = Recorder(self.recording_path)
+        self._log: EventLog | None = EventLog.open(self.log_path)
+        self._note(basis)
+
+    # ---- life ----
+
+    async def run(
+        self, add_tick: Callable[[Callable[[], None]], None], remove_tick: Callable[[Callable[[], None]], None]
+    ) -> CallResult:
+        """Talk until the leg has ended. Registers `tick` with the worker's heartbeat while the call lasts."""
+        self._watchdog = Watchdog(self._kit.max_call_s, self._kit.grace_s, self._time_up, self._end_leg)
+        add_tick(self.tick)
+        try:
+            async with self._watchdog:
+                outcome = await self.leg.wait_ended()
+        finally:
+            remove_tick(self.tick)
+        self.tick()
+        self._feed(FromOutside(self._at, CustomerHungUp(self._core.now(self._at))))
+        if self.other_leg is not None:
+            await self.other_leg.hangup()
+        self._playout.drop()
+        if self._jobs:
+            await asyncio.wait(self._jobs, timeout=10)
+        return self._close(outcome)
+
+    def hurry(self, reason: str) -> None:
+        """Ask for a polite end now."""
+        self._watchdog.hurry(reason)
+
+    def tick(self) -> None:
+        """Take what arrived since the last tick; let the core decide; top up what is being said.
+
+        A tick that fails would leave someone on a silent line: the call is ended instead.
+        """
+        try:
+            self._tick()
+        except Exception as e:
+            self._broken = True
+            self.trouble(f"call ended by a fault: {e!r}")
+            self.keep(self._end_leg())
+
+    def _tick(self) -> None:
+        if self._broken:
+            return
+        seat = self.other_leg
+        seat_frames = seat.take_frames() if seat is not None else []
+        for i, frame in enumerate(self.leg.take_frames()):
+            self._at += FRAME_SAMPLES
+            robot = seat_frames[i].rx if i < len(seat_frames) else frame.tx
+            self._record(frame.rx, robot)
+            if self._deaf:
+                continue
+            self._ears.push(frame.rx, self._at)
+            self._hum.push(frame.rx)
+            edge = self._gate.push(self._vad.push(frame.rx), self._at)
+            if edge is not None:
+                if edge.speech:
+                    self._hum = HumDetector()
+                self._feed((turns.SpeechStarted if edge.speech else turns.SpeechStopped)(edge.at, edge.since))
+            deadline = self._core.next_deadline()
+            if deadline is not None and self._at >= deadline:
+                self._feed(turns.Tick(self._at, self._hum.hum_like))
+        self._speak_on()
+
+    # ---- inputs ----
+
+    def _feed(self, event: Input) -> None:
+        """Give the core one input and carry out what it answers. Inputs raised meanwhile wait their turn."""
+        self._inputs.append(event)
+        if self._feeding:
+            return
+        self._feeding = True
+        try:
+            while self._inputs:
+                given = self._inputs.popleft()
+                self._write_log("in", given)
+                began = time.perf_counter()
+                outputs = self._core.feed(given)
+                self._clock.understanding_ms = (time.perf_counter() - began) * 1000
+                for output in outputs:
+                    self._write_log("out", output)
+                    self._carry_out(output)
+        finally:
+            self._feeding = False
+
+    def _on_heard(self, turn: int, covers: int, h: Hypothesis) -> None:
+        self._clock.words_at, self._clock.ears_cpu_ms = self._at, h.cpu_ms
+        self._feed(EarsHeard(self._at, turn, covers, h.text, round(h.confidence, 4)))
+
+    def _time_up(self, reason: str) -> None:
+        self._feed(FromOutside(self._at, TimeUp(reason)))
+
+    # ---- commands ----
+
+    def _carry_out(self, output: Output) -> None:
+        match output:
+            case turns.OpenEars():
+                self._ears.open(output.turn, output.from_sample)
+            case turns.AskEars():
+                self._ears.ask(output.turn, final=output.final)
+            case turns.LetGo():
+                self._ears.close()
+                if output.text:
+                    self._tell("let_go", output.text)
+            case turns.Duck():
+                self._playout.duck()
+            case turns.Unduck():
+                self._playout.unduck()
+            case turns.PauseRobot():
+                remaining_ms, cut = self._playout.pause()
+                self._feed(turns.RobotPaused(self._at, remaining_ms, cut))
+            case turns.ResumeRobot():
+                self._playout.resume()
+            case turns.DropRobot():
+                self._playout.drop()
+            case TurnTaken():
+                self._turn_taken(output)
+            case Speak():
+                self._playout.say(output)
+            case Listen():
+                self._ears.expectation = output.expectation
+            case StorePromise():
+                self.keep(self._store_promise(output))
+            case BookCallback():
+                self._tell("callback", output.reason, detail=output.at.isoformat() if output.at else "")
+                self.keep(self._book_callback(output))
+            case Handoff():
+                self._after_words = lambda: self._begin_handoff(output.reason)
+            case HangUp():
+                self._after_words = lambda: self.keep(self._end_leg())
+            case Flag():
+                self._tell("flag", output.name)
+
+    def _turn_taken(self, t: TurnTaken) -> None:
+        self._ears.close()
+        if t.took_back:
+            self._playout.drop()
+        u = t.understanding
+        self._story.spans[self._core.customer_turns] = _Span(t.from_sample, t.to_sample, u.text)
+        self._clock = _Clock(
+            t.turn,
+            t.to_sample,
+            self._clock.words_at,
+            self._at,
+            self._clock.ears_cpu_ms,
+            self._clock.understanding_ms,
+            waiting=True,
+        )
+        slots = [
+            f"{k}={v}" for k in ("pay_date", "pay_amount", "callback_at") if (v := getattr(u.slots, k)) is not None
+        ]
+        self._tell(
+            "customer", u.text, acts=tuple(a.value for a in u.acts), detail=" ".join([*slots, f"{u.confidence:.2f}"])
+        )
+
+    async def _store_promise(self, promise: StorePromise) -> None:
+        said = self._story.spans.get(promise.said_turn, _Span(0, 0, ""))
+        confirmed = self._story.spans.get(promise.confirmed_turn, _Span(0, 0, ""))
+        evidence = Evidence(
+            recording=str(self.recording_path),
+            from_sample=said.from_sample,
+            to_sample=confirmed.to_sample,
+            text=said.text,
+            confirmation_text=confirmed.text,
+            confirmed_turn=promise.confirmed_turn,
+        )
+        event: PromiseStored | PromiseStoreFailed
+        try:
+            event = PromiseStored(await asyncio.to_thread(self._ledger.store_promise, promise, evidence))
+            self._story.promise = promise
+            self._tell("promise", f"{promise.pay_date} ¥{promise.amount}", detail="partial" if promise.partial else "")
+        except Exception as e:  # whatever the database says, the customer must not be told that it was noted
+            self.trouble(f"promise not stored: {e}")
+            event = PromiseStoreFailed(type(e).__name__)
+        self._feed(FromOutside(self._at, event))
+
+    async def _book_callback(self, callback: BookCallback) -> None:
+        try:
+            await asyncio.to_thread(self._ledger.book_callback, callback.at, callback.reason)
+        except Exception as e:
+            self.trouble(f"callback not booked: {e}")
+
+    def _begin_handoff(self, reason: str) -> None:
+        self._deaf = True
+        self._tell("handoff", reason)
+        self.keep(self._hand_off(reason))
+
+    async def _hand_off(self, reason: str) -> None:
+        result = HandoffResult.NO_ANSWER
+        if self._kit.hand_off is not None:
+            try:
+                result = await self._kit.hand_off(self, reason)
+            except Exception as e:
+                self.trouble(f"handoff: {e!r}")
+        self._story.handoff = result
+        self._tell("handoff", result.value)
+        self._deaf = result is HandoffResult.BRIDGED
+        self._feed(FromOutside(self._at, HandoffEnded(result, self._core.now(self._at))))
+
+    async def _end_leg(self) -> None:
+        await self.leg.hangup()
+
+    # ---- speaking ----
+
+    def _speak_on(self) -> None:
+        for happened in self._playout.advance():
+            match happened:
+                case LineBegun(line):
+                    self._feed(turns.RobotStarted(self._at, line.interruptible))
+                    self._line_begun(line)
+                case LineOver(line_id, heard):
+                    self._feed(FromOutside(self._at, LineHeard(line_id, heard)))
+        for failure in self._playout.failures:
+            self.trouble(f"voice: {failure}")
+        self._playout.failures.clear()
+        if self._playout.idle:
+            if self._core.turn_state.robot is turns.Robot.SPEAKING:
+                self._feed(turns.RobotFinished(self._at))
+            if self._playout.idle and self._after_words is not None:
+                then, self._after_words = self._after_words, None
+                self._deaf = True
+                then()
+
+    def _line_begun(self, line: Speak) -> None:
+        response_ms = None
+        c = self._clock
+        if c.waiting:
+            c.waiting = False
+            ms = lambda sample: (sample - c.end_sample) * 1000 // RATE_HZ  # noqa: E731
+            response_ms = ms(self._at)
+            self._story.response_ms.append(response_ms)
+            self._note(
+                TurnTiming(
+                    c.turn,
+                    ms(c.words_at),
+                    ms(c.decided_at),
+                    response_ms,
+                    round(c.ears_cpu_ms, 1),
+                    round(c.understanding_ms, 2),
+                )
+            )
+        self._tell("robot", line.text, response_ms=response_ms)
+
+    # ---- what stays ----
+
+    def _record(self, customer: bytes, robot: bytes) -> None:
+        if self._recorder is None:
+            return
+        try:
+            self._recorder.write(customer, robot)
+        except RecordingError as e:
+            self._recorder = None
+            self.trouble(f"recording stopped: {e}")
+
+    def _write_log(self, kind: str, value: object) -> None:
+        if self._log is None:
+            return
+        try:
+            self._log.append(self._at, kind, value)
+        except LogError as e:
+            self._log = None
+            self._story.troubles.append(f"event log stopped: {e}")
+
+    def _note(self, value: object) -> None:
+        self._write_log("note", value)
+
+    def trouble(self, what: str) -> None:
+        """Something went wrong that the call survives: kept with the call and shown."""
+        self._story.troubles.append(what)
+        self._tell("trouble", what)
+
+    def _tell(
+        self, kind: str, text: str = "", *, acts: tuple[str, ...] = (), detail: str = "", response_ms: int | None = None
+    ) -> None:
+        at_s = round(self._at / RATE_HZ, 2)
+        self._observer(News(self.call_id, kind, self._basis.case.case_id, at_s, text, acts, detail, response_ms))
+
+    def keep(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run work of this call beside its ticks; the call waits for it before it closes."""
+        job = asyncio.get_running_loop().create_task(work)
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+
+    def _close(self, outcome: CallOutcome) -> CallResult:
+        disposition = self._core.disposition or Disposition.UNCLEAR
+        for resource in (self._recorder, self._log):
+            try:
+                if resource is not None:
+                    resource.close()
+            except (RecordingError, LogError) as e:
+                self._story.troubles.append(str(e))
+        return CallResult(
+            self.call_id,
+            disposition,
+            tuple(self._core.flags),
+            self._story.promise,
+            outcome,
+            self._core.customer_turns,
+            tuple(self._story.response_ms),
+            self.recording_path,
+            self.log_path,
+            self._story.handoff,
+            tuple(self._story.troubles),
+        )

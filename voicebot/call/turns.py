@@ -1,0 +1,458 @@
+"""Who has the floor? A pure reducer over what is heard and what is being said.
+
+Rules of this file
+- Everything that decides about the floor lives here: endpointing, barge-in, backchannel, silence. No clock, no I/O:
+  time is the call's sample clock (8 kHz), carried by every event as `at`.
+- `step(state, event, timing) -> (state, commands)` changes nothing in place. The shell carries the commands out and
+  reports back with events.
+- `next_deadline(state, timing)` says when the shell must send the next Tick; earlier Ticks do nothing.
+
+The floor is a pair, and TRANSITIONS lists every way each half can move:
+
+    robot      SILENT --started--> SPEAKING --paused--> PAUSED --resumed--> SPEAKING
+    customer   SILENT --speech--> SPEAKING --quiet--> TRAILING --speech--> SPEAKING
+                                                      TRAILING --taken / let go--> SILENT
+
+A customer turn, end of speech to the robot's answer:
+
+    speech ......|<- silence ->|
+                 ^ AskEars     ^ TakeTurn, after complete_ms, open_ms or hanging_ms: how finished the words sound
+
+Speech over the robot's voice:
+
+    onset |<- duck_after ->| lower the voice |<- .. stop_after ->| pause |   words came: let the rest go, take the turn
+                                                                         |   only 嗯, 哦, noise: resume where it stopped
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from dialogue.understanding import Completeness
+
+SAMPLES_PER_MS = 8
+PREROLL_MS = 300  # audio before the onset that the ears get: first consonants are quieter than the VAD's threshold
+PARTIAL_EVERY_MS = 400
+EARS_PATIENCE_MS = 3000  # ears that have not answered by then are taken for deaf in this turn
+ALMOST_DONE_MS = 700  # speech this close to the end of the robot's words is an answer, not a backchannel
+TAKE_BACK_MS = 900  # speech that goes on this soon after a taken turn continues it
+
+
+class Robot(StrEnum):
+    SILENT = "silent"
+    SPEAKING = "speaking"
+    PAUSED = "paused"
+
+
+class Customer(StrEnum):
+    SILENT = "silent"
+    SPEAKING = "speaking"
+    TRAILING = "trailing"  # fell silent; whether the turn is over is not decided
+
+
+TRANSITIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "robot": (
+        ("silent", "RobotStarted", "speaking"),
+        ("speaking", "RobotStarted", "speaking"),
+        ("speaking", "RobotFinished", "silent"),
+        ("speaking", "PauseRobot", "paused"),
+        ("paused", "ResumeRobot", "speaking"),
+        ("paused", "DropRobot", "silent"),
+    ),
+    "customer": (
+        ("silent", "SpeechStarted", "speaking"),
+        ("speaking", "SpeechStopped", "trailing"),
+        ("trailing", "SpeechStarted", "speaking"),
+        ("trailing", "TakeTurn", "silent"),
+        ("trailing", "LetGo", "silent"),
+        (
+            "speaking",
+            "TakeTurn",
+            "speaking",
+        ),  # max_turn_ms: the turn is cut, the speech goes on as the next one
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The waits, in milliseconds. See Settings.turns."""
+
+    complete_ms: int = 250
+    open_ms: int = 600
+    hanging_ms: int = 1000
+    duck_after_ms: int = 100
+    stop_after_ms: int = 240
+    hum_stop_after_ms: int = 700
+    max_turn_ms: int = 20000
+
+    def wait_ms(self, completeness: Completeness) -> int:
+        return {
+            Completeness.COMPLETE: self.complete_ms,
+            Completeness.OPEN: self.open_ms,
+            Completeness.HANGING: self.hanging_ms,
+        }[completeness]
+
+
+# ---- events ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    at: int
+    since: int  # first sample of speech
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStopped:
+    at: int
+    since: int  # first sample of the silence
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The ears' words for `turn`, from audio up to sample `covers`."""
+
+    at: int
+    turn: int
+    covers: int
+    text: str
+    completeness: Completeness
+    backchannel: bool  # nothing that takes the floor: 嗯, 哦, 好, 喂
+
+
+@dataclass(frozen=True, slots=True)
+class RobotStarted:
+    at: int
+    interruptible: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RobotPaused:
+    at: int
+    remaining_ms: int
+    cut: tuple[tuple[str, float], ...] = ()  # (line id, share heard) of what is not said yet, in order
+
+
+@dataclass(frozen=True, slots=True)
+class RobotFinished:
+    """Everything queued has been played."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListenFrom:
+    """The dialogue awaits an answer: silence counts once nobody speaks."""
+
+    at: int
+    silence_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    at: int
+    humming: bool = False  # the speech so far sounds like 嗯
+
+
+TurnEvent = SpeechStarted | SpeechStopped | Heard | RobotStarted | RobotPaused | RobotFinished | ListenFrom | Tick
+
+# ---- commands --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OpenEars:
+    turn: int
+    from_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskEars:
+    turn: int
+    final: bool  # the customer fell silent: give the best words, not quick ones
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """The turn was no turn: noise or a backchannel."""
+
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakeTurn:
+    """The customer's turn is over. `continues`: it goes on where the turn before was taken too early."""
+
+    turn: int
+    text: str
+    from_sample: int
+    to_sample: int
+    continues: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Duck:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Unduck:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class PauseRobot:
+    """Silence at once, keep the rest. Answered at once by RobotPaused."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRobot:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class DropRobot:
+    """Forget whatever has not been said."""
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceElapsed:
+    at: int
+
+
+TurnCommand = (
+    OpenEars | AskEars | LetGo | TakeTurn | Duck | Unduck | PauseRobot | ResumeRobot | DropRobot | SilenceElapsed
+)
+
+# ---- state -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TurnState:
+    robot: Robot = Robot.SILENT
+    interruptible: bool = True
+    ducked: bool = False
+    remaining_ms: int = 0  # of the robot's words while paused
+    customer: Customer = Customer.SILENT
+    turn: int = 0
+    onset: int = 0
+    silence_since: int = 0
+    barging: bool = False  # the turn began over the robot's voice
+    asked_at: int = 0
+    covers: int = -1
+    text: str = ""
+    completeness: Completeness = Completeness.OPEN
+    backchannel: bool = False
+    listening: bool = False
+    silence_ms: int = 0
+    quiet_from: int = 0  # since when nobody has spoken
+    last_taken_end: int | None = None  # where the turn before ended, unless it was cut by max_turn_ms
+
+
+Result = tuple[TurnState, tuple[TurnCommand, ...]]
+
+
+def step(state: TurnState, event: TurnEvent, timing: Timing) -> Result:
+    """One event in, the new state and what to do out."""
+    return _HANDLERS[type(event)](state, event, timing)
+
+
+def next_deadline(state: TurnState, timing: Timing) -> int | None:
+    """The sample at which the next Tick can matter; None when only an event can change anything."""
+    due: list[int] = []
+    if state.customer is Customer.SPEAKING:
+        due.append(state.asked_at + PARTIAL_EVERY_MS * SAMPLES_PER_MS)
+        due.append(state.onset + timing.max_turn_ms * SAMPLES_PER_MS)
+        if _may_be_stopped(state):
+            if not state.ducked:
+                due.append(state.onset + timing.duck_after_ms * SAMPLES_PER_MS)
+            due.append(state.onset + timing.stop_after_ms * SAMPLES_PER_MS)
+    elif state.customer is Customer.TRAILING:
+        if not _holds_protected(state):
+            due.append(_settle_at(state, timing))
+    elif state.listening and state.robot is Robot.SILENT:
+        due.append(state.quiet_from + state.silence_ms * SAMPLES_PER_MS)
+    return min(due) if due else None
+
+
+# ---- handlers --------------------------------------------------------------------------------------------------
+
+
+def _speech_started(s: TurnState, e: SpeechStarted, timing: Timing) -> Result:
+    if s.customer is Customer.TRAILING:
+        return replace(s, customer=Customer.SPEAKING, asked_at=e.at), ()
+    if s.customer is Customer.SPEAKING:
+        return s, ()
+    s = _open_turn(s, e.at, e.since, barging=s.robot is Robot.SPEAKING)
+    return s, (OpenEars(s.turn, max(0, e.since - PREROLL_MS * SAMPLES_PER_MS)),)
+
+
+def _speech_stopped(s: TurnState, e: SpeechStopped, timing: Timing) -> Result:
+    if s.customer is not Customer.SPEAKING:
+        return s, ()
+    s = replace(s, customer=Customer.TRAILING, silence_since=e.since, asked_at=e.at)
+    return s, (AskEars(s.turn, final=True),)
+
+
+def _heard(s: TurnState, e: Heard, timing: Timing) -> Result:
+    if e.turn != s.turn or s.customer is Customer.SILENT:
+        return s, ()
+    s = replace(s, covers=e.covers, text=e.text, completeness=e.completeness, backchannel=e.backchannel)
+    if s.customer is Customer.SPEAKING:
+        # Words that are more than a backchannel stop the robot even when the speech sounded like a hum.
+        stops = _may_be_stopped(s) and s.text and not s.backchannel
+        return _pause(s) if stops else (s, ())
+    return _settle(s, e.at, timing)
+
+
+def _robot_started(s: TurnState, e: RobotStarted, timing: Timing) -> Result:
+    return replace(s, robot=Robot.SPEAKING, interruptible=e.interruptible, ducked=False), ()
+
+
+def _robot_paused(s: TurnState, e: RobotPaused, timing: Timing) -> Result:
+    s = replace(s, remaining_ms=e.remaining_ms)
+    return _settle(s, e.at, timing) if s.customer is Customer.TRAILING else (s, ())
+
+
+def _robot_finished(s: TurnState, e: RobotFinished, timing: Timing) -> Result:
+    if s.robot is Robot.PAUSED:
+        return s, ()
+    s = replace(s, robot=Robot.SILENT, ducked=False, barging=False, quiet_from=e.at)
+    return _settle(s, e.at, timing) if s.customer is Customer.TRAILING else (s, ())
+
+
+def _listen_from(s: TurnState, e: ListenFrom, timing: Timing) -> Result:
+    return replace(s, listening=True, silence_ms=e.silence_ms, quiet_from=max(s.quiet_from, e.at)), ()
+
+
+def _tick(s: TurnState, e: Tick, timing: Timing) -> Result:
+    if s.customer is Customer.SPEAKING:
+        return _tick_speaking(s, e, timing)
+    if s.customer is Customer.TRAILING:
+        return _settle(s, e.at, timing)
+    if s.listening and s.robot is Robot.SILENT and e.at >= s.quiet_from + s.silence_ms * SAMPLES_PER_MS:
+        return replace(s, listening=False), (SilenceElapsed(e.at),)
+    return s, ()
+
+
+def _tick_speaking(s: TurnState, e: Tick, timing: Timing) -> Result:
+    out: tuple[TurnCommand, ...] = ()
+    spoken_ms = (e.at - s.onset) // SAMPLES_PER_MS
+    if _may_be_stopped(s):
+        if not s.ducked and spoken_ms >= timing.duck_after_ms:
+            s, out = replace(s, ducked=True), (Duck(),)
+        if spoken_ms >= (timing.hum_stop_after_ms if e.humming else timing.stop_after_ms):
+            s, more = _pause(s)
+            out += more
+    if spoken_ms >= timing.max_turn_ms and (s.robot is not Robot.SPEAKING or s.interruptible):
+        if s.robot is Robot.SPEAKING:
+            s, more = _pause(s)
+        else:
+            s, more = _take(replace(s, silence_since=e.at), keep_speaking_from=e.at)
+        return s, out + more
+    if e.at >= s.asked_at + PARTIAL_EVERY_MS * SAMPLES_PER_MS:
+        s, out = replace(s, asked_at=e.at), (*out, AskEars(s.turn, final=False))
+    return s, out
+
+
+# ---- decisions -------------------------------------------------------------------------------------------------
+
+
+def _settle(s: TurnState, at: int, timing: Timing) -> Result:
+    """The customer is quiet: is the turn over, was it one, or do we wait?"""
+    deaf = at >= s.silence_since + EARS_PATIENCE_MS * SAMPLES_PER_MS
+    if s.covers < s.silence_since and not deaf:
+        return s, ()
+    takes_floor = bool(s.text) and not (s.backchannel and _robot_is_mid_line(s))
+    if not takes_floor and s.robot is Robot.SPEAKING:
+        return _let_go(s, at)
+    if _holds_protected(s):
+        return s, ()
+    if takes_floor and s.robot is Robot.SPEAKING:
+        return _pause(s)  # RobotPaused, which says what was cut, settles the rest
+    if at < _settle_at(s, timing):
+        return s, ()
+    return _take(s) if takes_floor else _let_go(s, at)
+
+
+def _settle_at(s: TurnState, timing: Timing) -> int:
+    if s.covers < s.silence_since:
+        return s.silence_since + EARS_PATIENCE_MS * SAMPLES_PER_MS
+    wait_ms = timing.wait_ms(s.completeness) if s.text else timing.complete_ms
+    return s.silence_since + wait_ms * SAMPLES_PER_MS
+
+
+def _open_turn(s: TurnState, at: int, onset: int, *, barging: bool) -> TurnState:
+    return replace(
+        s,
+        customer=Customer.SPEAKING,
+        turn=s.turn + 1,
+        onset=onset,
+        barging=barging,
+        asked_at=at,
+        covers=-1,
+        text="",
+        completeness=Completeness.OPEN,
+        backchannel=False,
+    )
+
+
+def _take(s: TurnState, keep_speaking_from: int | None = None) -> Result:
+    goes_on_until = None if s.last_taken_end is None else s.last_taken_end + TAKE_BACK_MS * SAMPLES_PER_MS
+    continues = goes_on_until is not None and s.onset <= goes_on_until
+    taken = TakeTurn(s.turn, s.text, s.onset, s.silence_since, continues)
+    out: tuple[TurnCommand, ...] = (taken,) if s.robot is Robot.SILENT else (DropRobot(), taken)
+    s = replace(
+        s,
+        customer=Customer.SILENT,
+        robot=Robot.SILENT,
+        ducked=False,
+        listening=False,
+        last_taken_end=s.silence_since if keep_speaking_from is None else None,
+    )
+    if keep_speaking_from is not None:
+        s = _open_turn(s, keep_speaking_from, keep_speaking_from, barging=False)
+        out = (*out, OpenEars(s.turn, keep_speaking_from))
+    return s, out
+
+
+def _let_go(s: TurnState, at: int) -> Result:
+    out: tuple[TurnCommand, ...] = (LetGo(s.turn, s.text),)
+    if s.robot is Robot.PAUSED:
+        out = (*out, ResumeRobot())
+    elif s.ducked:
+        out = (*out, Unduck())
+    robot = Robot.SPEAKING if s.robot is Robot.PAUSED else s.robot
+    return replace(s, customer=Customer.SILENT, robot=robot, ducked=False, quiet_from=max(s.quiet_from, at)), out
+
+
+def _pause(s: TurnState) -> Result:
+    return replace(s, robot=Robot.PAUSED, ducked=False), (PauseRobot(),)
+
+
+def _may_be_stopped(s: TurnState) -> bool:
+    return s.robot is Robot.SPEAKING and s.interruptible and s.barging
+
+
+def _robot_is_mid_line(s: TurnState) -> bool:
+    return s.robot is Robot.SPEAKING or (s.robot is Robot.PAUSED and s.remaining_ms > ALMOST_DONE_MS)
+
+
+def _holds_protected(s: TurnState) -> bool:
+    """Words said over a line that must be heard to its end wait for that end."""
+    return s.robot is Robot.SPEAKING and not s.interruptible and bool(s.text) and not s.backchannel
+
+
+_HANDLERS: dict[type[TurnEvent], Callable[..., Result]] = {
+    SpeechStarted: _speech_started,
+    SpeechStopped: _speech_stopped,
+    Heard: _heard,
+    RobotStarted: _robot_started,
+    RobotPaused: _robot_paused,
+    RobotFinished: _robot_finished,
+    ListenFrom: _listen_from,
+    Tick: _tick,
+}

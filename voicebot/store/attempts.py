@@ -1,0 +1,169 @@
+"""Who may dial which case now, once? The SQL behind claiming.
+
+    permitted --start_dialing--> dialing --end--> done
+        |                           |
+        | release, or lease over    | lease over
+        v                           v
+      lost (case open again)     unknown (case failed) --end, late--> done
+
+All leases are judged by the database's clock, so the workers' clocks do not matter. Locks are taken attempt first,
+then case; a claim takes cases nobody holds and adds attempts nobody knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from sqlalchemy import Connection, text
+
+from voicebot.cases.model import CaseRow
+from voicebot.store.records import AttemptEnd, CaseStatus, Claim
+
+_CLAIM = text(
+    """
+    WITH due AS (
+        SELECT id FROM cases
+        WHERE batch_id = :batch AND status = 'open'
+        ORDER BY priority, id LIMIT :k
+        FOR UPDATE SKIP LOCKED
+    ), taken AS (
+        UPDATE cases c SET status = 'claimed', attempts = c.attempts + 1 FROM due WHERE c.id = due.id RETURNING c.*
+    ), permitted AS (
+        INSERT INTO attempts (id, case_pk, number, state, boot, lease_until)
+        SELECT t.id || ':' || t.attempts, t.id, t.attempts, 'permitted', :boot, now() + make_interval(secs => :lease_s)
+        FROM taken t RETURNING id, case_pk
+    )
+    SELECT p.id AS attempt_id, b.script, t.*
+    FROM taken t JOIN permitted p ON p.case_pk = t.id JOIN batches b ON b.id = t.batch_id
+    ORDER BY t.priority, t.id
+    """
+)
+
+
+def claim(db: Connection, *, batch_id: int, boot: str, k: int, lease_s: float, today: date) -> list[Claim]:
+    found = db.execute(_CLAIM, {"batch": batch_id, "boot": boot, "k": k, "lease_s": lease_s}).all()
+    return [
+        Claim(
+            attempt_id=r.attempt_id,
+            batch_id=r.batch_id,
+            case=CaseRow(
+                case_id=r.case_id,
+                name=r.name,
+                gender=r.gender,
+                bank=r.bank,
+                product=r.product,
+                card_tail=r.card_tail,
+                amount_due=r.amount_due,
+                min_amount=r.min_amount,
+                due_date=r.due_date,
+                phone=r.phone,
+                sip_uri=r.sip_uri,
+                priority=r.priority,
+            ).facts(today),
+            phone=r.phone,
+            sip_uri=r.sip_uri,
+            script=r.script,
+        )
+        for r in found
+    ]
+
+
+_START_DIALING = text(
+    """
+    UPDATE attempts
+    SET state = 'dialing', dial_token = :token, dialed_at = now(), lease_until = now() + make_interval(secs => :lease_s)
+    WHERE id = :id AND boot = :boot AND (state = 'permitted' OR (state = 'dialing' AND dial_token = :token))
+    """
+)
+
+
+def start_dialing(db: Connection, *, attempt_id: str, boot: str, token: str, lease_s: float) -> bool:
+    """`token` is new for every wish to dial: a repeat after a lost commit is told from a second dial by it."""
+    values = {"id": attempt_id, "boot": boot, "token": token, "lease_s": lease_s}
+    return db.execute(_START_DIALING, values).rowcount == 1
+
+
+_RENEW = text(
+    """
+    UPDATE attempts SET lease_until = now() + make_interval(secs => :lease_s)
+    WHERE boot = :boot AND id = ANY(:ids) AND state IN ('permitted', 'dialing')
+    RETURNING id
+    """
+)
+
+
+def renew(db: Connection, *, boot: str, ids: Sequence[str], lease_s: float) -> frozenset[str]:
+    found = db.execute(_RENEW, {"boot": boot, "ids": list(ids), "lease_s": lease_s})
+    return frozenset(found.scalars())
+
+
+_REAP = text(
+    """
+    WITH over AS (
+        SELECT id, state FROM attempts
+        WHERE state IN ('permitted', 'dialing') AND lease_until < now()
+        ORDER BY id FOR UPDATE SKIP LOCKED
+    ), judged AS (
+        UPDATE attempts a SET state = CASE over.state WHEN 'permitted' THEN 'lost' ELSE 'unknown' END
+        FROM over WHERE a.id = over.id
+        RETURNING a.case_pk, a.number, a.state
+    ), freed AS (
+        UPDATE cases c SET status = CASE j.state WHEN 'lost' THEN 'open' ELSE 'failed' END
+        FROM judged j WHERE c.id = j.case_pk AND c.attempts = j.number AND c.status = 'claimed'
+    )
+    SELECT count(*) FILTER (WHERE state = 'lost') AS lost, count(*) FILTER (WHERE state = 'unknown') AS unknown
+    FROM judged
+    """
+)
+
+
+def reap(db: Connection) -> tuple[int, int]:
+    """How many became lost, how many unknown."""
+    lost, unknown = db.execute(_REAP).one()
+    return lost, unknown
+
+
+_RELEASE = text(
+    """
+    WITH given_up AS (
+        UPDATE attempts SET state = 'lost' WHERE id = :id AND boot = :boot AND state = 'permitted'
+        RETURNING case_pk, number
+    )
+    UPDATE cases c SET status = 'open' FROM given_up g
+    WHERE c.id = g.case_pk AND c.attempts = g.number AND c.status = 'claimed'
+    """
+)
+
+
+def release(db: Connection, *, attempt_id: str, boot: str) -> bool:
+    return db.execute(_RELEASE, {"id": attempt_id, "boot": boot}).rowcount == 1
+
+
+_END = text(
+    """
+    WITH ended AS (
+        UPDATE attempts
+        SET state = 'done', ended_at = now(), kind = :kind, sip_code = :sip_code, q850_cause = :q850_cause,
+            early_media = :early_media
+        WHERE id = :id AND state IN ('dialing', 'unknown')
+        RETURNING case_pk, number
+    ), closed AS (
+        UPDATE cases c SET status = :status FROM ended e
+        WHERE c.id = e.case_pk AND c.attempts = e.number AND c.status IN ('claimed', 'failed')
+    )
+    SELECT count(*) FROM ended
+    """
+)
+
+
+def end(db: Connection, *, attempt_id: str, outcome: AttemptEnd) -> bool:
+    values = {
+        "id": attempt_id,
+        "kind": outcome.kind,
+        "sip_code": outcome.sip_code,
+        "q850_cause": outcome.q850_cause,
+        "early_media": outcome.early_media,
+        "status": CaseStatus.FAILED.value if outcome.kind == "failed" else CaseStatus.DONE.value,
+    }
+    return bool(db.execute(_END, values).scalar_one())

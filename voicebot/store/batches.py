@@ -1,0 +1,100 @@
+"""Which cases does a batch hold, and how far is it? The SQL behind loading and reporting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sqlalchemy import Connection, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from dialogue.acts import Disposition
+from voicebot.cases.model import CaseRow
+from voicebot.store.errors import NotFound
+from voicebot.store.records import AttemptState, BatchProgress, CaseStatus, ReportRow
+from voicebot.store.tables import batches, cases
+
+
+def open_batch(db: Connection, name: str, sha256: str, script: str, round_: str) -> int:
+    """The batch of that file, script and round; made on first sight."""
+    key = {"sha256": sha256, "script": script, "round": round_}
+    db.execute(insert(batches).values(name=name, **key).on_conflict_do_nothing())
+    found = select(batches.c.id).filter_by(**key)
+    return int(db.execute(found).scalar_one())
+
+
+def add_cases(db: Connection, batch_id: int, rows: Sequence[CaseRow]) -> int:
+    """How many of the rows were new."""
+    values = [
+        {
+            "batch_id": batch_id,
+            "case_id": r.case_id,
+            "name": r.name,
+            "gender": r.gender,
+            "phone": r.phone,
+            "sip_uri": r.sip_uri,
+            "bank": r.bank,
+            "product": r.product,
+            "card_tail": r.card_tail,
+            "amount_due": r.amount_due,
+            "min_amount": r.min_amount,
+            "due_date": r.due_date,
+            "priority": r.priority,
+        }
+        for r in rows
+    ]
+    added = insert(cases).on_conflict_do_nothing().returning(cases.c.id)
+    return len(db.execute(added, values).fetchall())
+
+
+def progress(db: Connection, batch_id: int) -> BatchProgress:
+    counted = select(cases.c.status, func.count()).where(cases.c.batch_id == batch_id).group_by(cases.c.status)
+    n = dict(db.execute(counted).tuples().all())
+    if not n and db.execute(select(batches.c.id).where(batches.c.id == batch_id)).first() is None:
+        raise NotFound(f"batch {batch_id}: no such batch")
+    return BatchProgress(
+        *(n.get(s, 0) for s in (CaseStatus.OPEN, CaseStatus.CLAIMED, CaseStatus.DONE, CaseStatus.FAILED))
+    )
+
+
+_REPORT = text(
+    """
+    SELECT c.case_id, c.name, c.phone, c.sip_uri, c.amount_due, c.due_date, c.status, c.attempts,
+           a.state AS attempt_state, a.dialed_at, a.kind AS outcome, a.sip_code,
+           l.id AS call_id, l.answered_at, l.ended_at, l.disposition, l.flags, l.turns, l.response_ms,
+           p.id AS promise_pk, p.pay_date AS promised_date, p.amount AS promised_amount, p.partial AS promised_partial,
+           b.call_id IS NOT NULL AS callback_booked, b.at AS callback_at, l.recording, l.log
+    FROM cases c
+    LEFT JOIN attempts a ON a.case_pk = c.id AND a.number = c.attempts
+    LEFT JOIN LATERAL (
+        SELECT * FROM calls WHERE calls.attempt_id = a.id ORDER BY started_at DESC, id DESC LIMIT 1) l ON true
+    LEFT JOIN LATERAL (
+        SELECT * FROM promises WHERE promises.call_id = l.id ORDER BY confirmed_turn DESC LIMIT 1) p ON true
+    LEFT JOIN callbacks b ON b.call_id = l.id
+    WHERE c.batch_id = :batch
+    ORDER BY c.priority, c.id
+    """
+)
+
+
+def report(db: Connection, batch_id: int) -> Iterator[ReportRow]:
+    for r in db.execution_options(yield_per=500).execute(_REPORT, {"batch": batch_id}).mappings():
+        row = dict(r)
+        promise_pk = row.pop("promise_pk")
+        yield ReportRow(
+            **row
+            | {
+                "status": CaseStatus(row["status"]),
+                "attempt_state": AttemptState(row["attempt_state"]) if row["attempt_state"] else None,
+                "disposition": Disposition(row["disposition"]) if row["disposition"] else None,
+                "flags": tuple(row["flags"] or ()),
+                "promise_id": promise_number(promise_pk) if promise_pk else None,
+                "recording": Path(row["recording"]) if row["recording"] else None,
+                "log": Path(row["log"]) if row["log"] else None,
+            }
+        )
+
+
+def promise_number(key: int) -> str:
+    """What people call a promise: P00000042."""
+    return f"P{key:08d}"

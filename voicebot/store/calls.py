@@ -1,0 +1,130 @@
+"""What came of a call? The SQL behind calls, promises and callbacks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, Row, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from voicebot.store.batches import promise_number
+from voicebot.store.errors import NotFound, PromiseConflict
+from voicebot.store.records import CallEnd, NewCall, NewPromise, StoredPromise
+from voicebot.store.tables import attempts, callbacks, calls, promises
+
+
+def start(db: Connection, call: NewCall) -> None:
+    case_pk = None
+    if call.attempt_id is not None:
+        case_pk = db.execute(select(attempts.c.case_pk).where(attempts.c.id == call.attempt_id)).scalar()
+        if case_pk is None:
+            raise NotFound(f"attempt {call.attempt_id}: no such attempt")
+    db.execute(
+        insert(calls)
+        .values(
+            id=call.call_id,
+            attempt_id=call.attempt_id,
+            case_pk=case_pk,
+            case_id=call.case_id,
+            script=call.script,
+            started_at=call.started_at,
+            recording=str(call.recording) if call.recording else None,
+            log=str(call.log) if call.log else None,
+        )
+        .on_conflict_do_nothing(index_elements=["id"])
+    )
+
+
+def end(db: Connection, call_id: str, how: CallEnd) -> None:
+    done = db.execute(
+        update(calls)
+        .where(calls.c.id == call_id)
+        .values(
+            answered_at=how.answered_at,
+            ended_at=how.ended_at,
+            disposition=how.disposition.value,
+            flags=list(how.flags),
+            turns=how.turns,
+            response_ms=how.response_ms,
+        )
+    )
+    if done.rowcount == 0:
+        raise NotFound(f"call {call_id}: no such call; start_call comes first")
+
+
+def add_promise(db: Connection, promise: NewPromise) -> str:
+    case_pk, case_id = _case_of(db, promise.call_id)
+    values = {
+        "call_id": promise.call_id,
+        "pay_date": promise.pay_date,
+        "amount": promise.amount,
+        "partial": promise.partial,
+        "recording": str(promise.recording),
+        "said_turn": promise.said_turn,
+        "said_text": promise.said_text,
+        "from_sample": promise.from_sample,
+        "to_sample": promise.to_sample,
+        "confirmed_turn": promise.confirmed_turn,
+        "confirmed_text": promise.confirmed_text,
+        "confirmed_from_sample": promise.confirmed_from_sample,
+        "confirmed_to_sample": promise.confirmed_to_sample,
+    }
+    db.execute(
+        insert(promises)
+        .values(case_pk=case_pk, case_id=case_id, **values)
+        .on_conflict_do_nothing(index_elements=["call_id", "confirmed_turn"])
+    )
+    row = db.execute(
+        select(promises).where(
+            promises.c.call_id == promise.call_id, promises.c.confirmed_turn == promise.confirmed_turn
+        )
+    ).one()
+    stored = _promise(row)
+    if stored.promise != promise:
+        raise PromiseConflict(
+            f"call {promise.call_id}, turn {promise.confirmed_turn}: {stored.promise_id} already says "
+            f"{stored.promise.amount} yuan on {stored.promise.pay_date}; a changed promise needs a confirmation of its own"
+        )
+    return stored.promise_id
+
+
+def book_callback(db: Connection, call_id: str, at: datetime | None, reason: str) -> None:
+    case_pk, case_id = _case_of(db, call_id)
+    new = insert(callbacks).values(call_id=call_id, case_pk=case_pk, case_id=case_id, at=at, reason=reason)
+    db.execute(new.on_conflict_do_update(index_elements=["call_id"], set_={"at": at, "reason": reason}))
+
+
+def promises_of(db: Connection, call_id: str) -> tuple[StoredPromise, ...]:
+    found = select(promises).where(promises.c.call_id == call_id).order_by(promises.c.confirmed_turn)
+    return tuple(_promise(r) for r in db.execute(found))
+
+
+def _case_of(db: Connection, call_id: str) -> tuple[int | None, str]:
+    found = db.execute(select(calls.c.case_pk, calls.c.case_id).where(calls.c.id == call_id)).one_or_none()
+    if found is None:
+        raise NotFound(f"call {call_id}: no such call; start_call comes first")
+    return found.case_pk, found.case_id
+
+
+def _promise(row: Row[tuple[object, ...]]) -> StoredPromise:
+    return StoredPromise(
+        promise_id=promise_number(row.id),
+        case_id=row.case_id,
+        created_at=row.created_at,
+        promise=NewPromise(
+            call_id=row.call_id,
+            pay_date=row.pay_date,
+            amount=row.amount,
+            partial=row.partial,
+            recording=Path(row.recording),
+            said_turn=row.said_turn,
+            said_text=row.said_text,
+            from_sample=row.from_sample,
+            to_sample=row.to_sample,
+            confirmed_turn=row.confirmed_turn,
+            confirmed_text=row.confirmed_text,
+            confirmed_from_sample=row.confirmed_from_sample,
+            confirmed_to_sample=row.confirmed_to_sample,
+        ),
+    )

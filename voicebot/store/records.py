@@ -1,0 +1,170 @@
+"""What goes into the store and what comes out of it? Plain frozen values; nobody outside sees a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+
+from dialogue.acts import Disposition
+from dialogue.protocol import CaseFacts
+
+
+class CaseStatus(StrEnum):
+    OPEN = "open"  # due, nobody works on it
+    CLAIMED = "claimed"  # a worker has it
+    DONE = "done"  # its attempt came to a real ending
+    FAILED = "failed"  # it could not be dialled, or nobody knows how the attempt ended
+
+
+class AttemptState(StrEnum):
+    """permitted -> dialing -> done; a lease that runs out makes permitted lost and dialing unknown."""
+
+    PERMITTED = "permitted"  # claimed, nothing sent yet
+    DIALING = "dialing"  # the INVITE may be out: never redialled under this attempt
+    DONE = "done"
+    LOST = "lost"  # given up before the INVITE; the case is open again
+    UNKNOWN = "unknown"  # its worker vanished after the INVITE; a late real ending still wins
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLoaded:
+    batch_id: int
+    new: int
+    already: int  # rows that an earlier load of the same file had brought
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to try one case once. Nothing may be dialled before `start_dialing` has said yes."""
+
+    attempt_id: str
+    batch_id: int
+    case: CaseFacts  # as of the day of the claim
+    phone: str | None  # E.164
+    sip_uri: str | None  # called instead of the phone
+    script: str
+
+    def dial_uri(self, trunk: str) -> str:
+        """The SIP URI to call; `trunk` as in the settings: sip:{phone}@carrier.example."""
+        return self.sip_uri or trunk.format(phone=self.phone)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnd:
+    """How the attempt ended on the line. `kind` is telephony's OutcomeKind by its value."""
+
+    kind: str
+    sip_code: int | None = None
+    q850_cause: int | None = None
+    early_media: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewCall:
+    """`attempt_id` is None for a call that was made by hand, outside any batch."""
+
+    call_id: str
+    case_id: str
+    script: str
+    started_at: datetime
+    attempt_id: str | None = None
+    recording: Path | None = None
+    log: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnd:
+    ended_at: datetime
+    disposition: Disposition
+    answered_at: datetime | None = None
+    flags: tuple[str, ...] = ()
+    turns: int = 0  # customer turns
+    response_ms: int | None = None  # mean over the turns
+
+
+@dataclass(frozen=True, slots=True)
+class NewPromise:
+    """A promise with its evidence: where in the recording it was said and where the read-back was confirmed.
+
+    Spans are samples at 8 kHz, from inclusive, to exclusive.
+    """
+
+    call_id: str
+    pay_date: date
+    amount: Decimal  # yuan
+    partial: bool
+    recording: Path
+    said_turn: int
+    said_text: str
+    from_sample: int
+    to_sample: int
+    confirmed_turn: int
+    confirmed_text: str
+    confirmed_from_sample: int
+    confirmed_to_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPromise:
+    promise_id: str
+    case_id: str
+    promise: NewPromise
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BatchProgress:
+    open: int
+    claimed: int
+    done: int
+    failed: int
+
+    @property
+    def total(self) -> int:
+        return self.open + self.claimed + self.done + self.failed
+
+    @property
+    def finished(self) -> bool:
+        return not self.open and not self.claimed
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """One case of a batch with its latest attempt, that attempt's call, and the call's last promise and callback."""
+
+    case_id: str
+    name: str
+    phone: str | None
+    sip_uri: str | None
+    amount_due: Decimal
+    due_date: date
+    status: CaseStatus
+    attempts: int
+    attempt_state: AttemptState | None = None
+    dialed_at: datetime | None = None
+    outcome: str | None = None  # the attempt's kind
+    sip_code: int | None = None
+    call_id: str | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    disposition: Disposition | None = None
+    flags: tuple[str, ...] = ()
+    turns: int | None = None
+    response_ms: int | None = None
+    promise_id: str | None = None
+    promised_date: date | None = None
+    promised_amount: Decimal | None = None
+    promised_partial: bool | None = None
+    callback_booked: bool = False
+    callback_at: datetime | None = None
+    recording: Path | None = None
+    log: Path | None = None
+
+    @property
+    def talk_s(self) -> float | None:
+        if self.answered_at is None or self.ended_at is None:
+            return None
+        return (self.ended_at - self.answered_at).total_seconds()

@@ -1,0 +1,165 @@
+"""What can the rest of the program ask of the database? This class, and nothing below it.
+
+Everything blocks: callers on an event loop use `asyncio.to_thread`. Every call is one transaction and safe to repeat;
+after a lost connection it repeats itself for `patience_s`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from datetime import datetime
+from types import TracebackType
+from zoneinfo import ZoneInfo
+
+from voicebot.cases.model import CaseRow
+from voicebot.settings import Settings
+from voicebot.store import attempts, batches, calls
+from voicebot.store.connection import Database
+from voicebot.store.records import (
+    AttemptEnd,
+    BatchLoaded,
+    BatchProgress,
+    CallEnd,
+    Claim,
+    NewCall,
+    NewPromise,
+    ReportRow,
+    StoredPromise,
+)
+from voicebot.store.server import PrivateServer
+
+LEASE_S = 60.0
+"""How long a worker may be silent before its attempts are judged; renew at a third of it."""
+
+PATIENCE_S = 30.0
+LOAD_CHUNK = 500
+
+
+def open_store(
+    settings: Settings,
+    *,
+    lease_s: float = LEASE_S,
+    patience_s: float = PATIENCE_S,
+    now: Callable[[], datetime] | None = None,
+) -> Store:
+    """Connect, starting the private server where no URL is set, and bring the schema up to date.
+
+    `now` tells the bank's local time (timezone-aware); by default the real one in the settings' timezone.
+    Raises ServerError, SchemaError or StoreError, each naming the way out.
+    """
+    zone = ZoneInfo(settings.timezone)
+    return Store(Database(settings, patience_s=patience_s), lease_s=lease_s, now=now or (lambda: datetime.now(zone)))
+
+
+class Store(AbstractContextManager["Store"]):
+    """Thread-safe. Get it from `open_store`; close it, or use it in a `with`."""
+
+    def __init__(self, database: Database, *, lease_s: float, now: Callable[[], datetime]) -> None:
+        self._db = database
+        self._lease_s = lease_s
+        self._now = now
+
+    @property
+    def lease_s(self) -> float:
+        return self._lease_s
+
+    @property
+    def server(self) -> PrivateServer | None:
+        """The private server; None for a database by URL."""
+        return self._db.server
+
+    def close(self) -> None:
+        self._db.close()
+
+    def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    # ---- batches ------------------------------------------------------------------------------------------------
+
+    def load_batch(
+        self, name: str, sha256: str, script: str, cases: Iterable[CaseRow], *, round: str = ""
+    ) -> BatchLoaded:
+        """Put the cases of one file into the database. Loading the same file for the same script again adds nothing
+        and resets nothing, so a stopped run goes on where it stopped. A deliberate second run names a new `round`.
+        """
+        batch_id = self._db.run(lambda db: batches.open_batch(db, name, sha256, script, round))
+        new = total = 0
+        rows = iter(cases)
+        while chunk := list(itertools.islice(rows, LOAD_CHUNK)):
+            new += self._db.run(lambda db, chunk=chunk: batches.add_cases(db, batch_id, chunk))  # type: ignore[misc]
+            total += len(chunk)
+        return BatchLoaded(batch_id, new=new, already=total - new)
+
+    def batch_progress(self, batch_id: int) -> BatchProgress:
+        """Raises NotFound."""
+        return self._db.run(lambda db: batches.progress(db, batch_id))
+
+    def report_rows(self, batch_id: int) -> Iterator[ReportRow]:
+        """One row per case, in calling order, streamed from one snapshot."""
+        return self._db.stream(lambda db: batches.report(db, batch_id))
+
+    # ---- attempts -----------------------------------------------------------------------------------------------
+
+    def claim_due(self, boot: str, k: int, batch_id: int) -> list[Claim]:
+        """Take up to `k` open cases of the batch for the worker `boot` (unique for each start of a process).
+
+        Nobody else gets them while the lease is renewed. A claim whose answer was lost runs out by itself.
+        """
+        today = self._now().date()
+        return self._db.run(
+            lambda db: attempts.claim(db, batch_id=batch_id, boot=boot, k=k, lease_s=self._lease_s, today=today),
+            durable=True,
+        )
+
+    def start_dialing(self, attempt_id: str, boot: str) -> bool:
+        """Once this has said True, durable, the INVITE may go out. False: the lease was lost; do not dial."""
+        token = secrets.token_hex(8)
+        return self._db.run(
+            lambda db: attempts.start_dialing(db, attempt_id=attempt_id, boot=boot, token=token, lease_s=self._lease_s),
+            durable=True,
+        )
+
+    def release(self, attempt_id: str, boot: str) -> bool:
+        """Give a claim back before dialling: the case is open again. False: it was not ours to give any more."""
+        return self._db.run(lambda db: attempts.release(db, attempt_id=attempt_id, boot=boot))
+
+    def renew(self, boot: str, attempt_ids: Iterable[str]) -> frozenset[str]:
+        """Extend the leases; returns those still held. A call whose lease is gone goes on: its ending still counts."""
+        ids = tuple(attempt_ids)
+        return self._db.run(lambda db: attempts.renew(db, boot=boot, ids=ids, lease_s=self._lease_s))
+
+    def reap(self) -> tuple[int, int]:
+        """Judge the leases that ran out, of any worker: (lost and open again, unknown)."""
+        return self._db.run(attempts.reap)
+
+    def end_attempt(self, attempt_id: str, outcome: AttemptEnd) -> bool:
+        """Write the attempt's one ending; also a late one, after it was judged unknown. False: it already has one."""
+        return self._db.run(lambda db: attempts.end(db, attempt_id=attempt_id, outcome=outcome), durable=True)
+
+    # ---- calls --------------------------------------------------------------------------------------------------
+
+    def start_call(self, call: NewCall) -> None:
+        """Raises NotFound for an unknown attempt."""
+        self._db.run(lambda db: calls.start(db, call))
+
+    def end_call(self, call_id: str, how: CallEnd) -> None:
+        """Raises NotFound."""
+        self._db.run(lambda db: calls.end(db, call_id, how), durable=True)
+
+    def store_promise(self, promise: NewPromise) -> str:
+        """Write a promise; its id (P00000042) means that it is on disk. The same promise again gives the same id.
+
+        Raises NotFound for an unknown call, PromiseConflict for another promise under the same confirmation,
+        StoreUnavailable when the database stays away.
+        """
+        return self._db.run(lambda db: calls.add_promise(db, promise), durable=True)
+
+    def promises_of(self, call_id: str) -> tuple[StoredPromise, ...]:
+        return self._db.run(lambda db: calls.promises_of(db, call_id))
+
+    def book_callback(self, call_id: str, at: datetime | None, reason: str) -> None:
+        """One per call: the last booking counts. `at` None: no time was agreed. Raises NotFound."""
+        self._db.run(lambda db: calls.book_callback(db, call_id, at, reason), durable=True)

@@ -1,0 +1,182 @@
+"""What does the database look like? The tables as the newest migration leaves them (a test compares the two).
+
+Money is NUMERIC in yuan, times are timestamptz, positions in a recording are samples at 8 kHz.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Enum,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from voicebot.store.records import AttemptState, CaseStatus
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+def _yuan(name: str) -> Column[object]:
+    return Column(name, Numeric(14, 2), nullable=False)
+
+
+def _time(name: str, *, nullable: bool = True) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+def _created() -> Column[object]:
+    return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+def _one_of(kind: type[CaseStatus] | type[AttemptState]) -> Enum:
+    return Enum(
+        kind, native_enum=False, create_constraint=False, length=16, values_callable=lambda e: [m.value for m in e]
+    )
+
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("script", Text, nullable=False),
+    Column("round", Text, nullable=False, server_default=""),
+    _created(),
+    UniqueConstraint("sha256", "script", "round"),
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("batch_id", BigInteger, ForeignKey("batches.id"), nullable=False),
+    Column("case_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("gender", Text, nullable=False),
+    Column("phone", Text),
+    Column("sip_uri", Text),
+    Column("bank", Text, nullable=False),
+    Column("product", Text, nullable=False),
+    Column("card_tail", Text, nullable=False),
+    _yuan("amount_due"),
+    _yuan("min_amount"),
+    Column("due_date", Date, nullable=False),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("status", _one_of(CaseStatus), nullable=False, server_default=CaseStatus.OPEN.value),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    _created(),
+    UniqueConstraint("batch_id", "case_id"),
+    CheckConstraint("status IN ('open', 'claimed', 'done', 'failed')", name="status"),
+    CheckConstraint("phone IS NOT NULL OR sip_uri IS NOT NULL", name="reachable"),
+    Index("ix_cases_claim", "batch_id", "status", "priority", "id"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Text, primary_key=True),  # <cases.id>:<n>, so that no case can have its n-th attempt twice
+    Column("case_pk", BigInteger, ForeignKey("cases.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("state", _one_of(AttemptState), nullable=False),
+    Column("boot", Text, nullable=False),
+    _time("lease_until", nullable=False),
+    Column("dial_token", Text),
+    _time("dialed_at"),
+    _time("ended_at"),
+    Column("kind", Text),
+    Column("sip_code", Integer),
+    Column("q850_cause", Integer),
+    Column("early_media", Boolean),
+    _created(),
+    UniqueConstraint("case_pk", "number"),
+    CheckConstraint("state IN ('permitted', 'dialing', 'done', 'lost', 'unknown')", name="state"),
+    Index("ix_attempts_lease", "state", "lease_until"),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("attempt_id", Text, ForeignKey("attempts.id")),
+    Column("case_pk", BigInteger, ForeignKey("cases.id")),
+    Column("case_id", Text, nullable=False),
+    Column("script", Text, nullable=False),
+    _time("started_at", nullable=False),
+    _time("answered_at"),
+    _time("ended_at"),
+    Column("disposition", Text),
+    Column("flags", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("recording", Text),
+    Column("log", Text),
+    Column("turns", Integer),
+    Column("response_ms", Integer),
+    Index("ix_calls_attempt_id", "attempt_id"),
+    Index("ix_calls_case_pk", "case_pk"),
+)
+
+promises = Table(
+    "promises",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("call_id", Text, ForeignKey("calls.id"), nullable=False),
+    Column("case_pk", BigInteger, ForeignKey("cases.id")),
+    Column("case_id", Text, nullable=False),
+    Column("pay_date", Date, nullable=False),
+    _yuan("amount"),
+    Column("partial", Boolean, nullable=False),
+    Column("recording", Text, nullable=False),
+    Column("said_turn", Integer, nullable=False),
+    Column("said_text", Text, nullable=False),
+    Column("from_sample", BigInteger, nullable=False),
+    Column("to_sample", BigInteger, nullable=False),
+    Column("confirmed_turn", Integer, nullable=False),
+    Column("confirmed_text", Text, nullable=False),
+    Column("confirmed_from_sample", BigInteger, nullable=False),
+    Column("confirmed_to_sample", BigInteger, nullable=False),
+    _created(),
+    UniqueConstraint("call_id", "confirmed_turn"),
+    CheckConstraint("amount > 0", name="amount"),
+    CheckConstraint("0 <= from_sample AND from_sample < to_sample", name="said_span"),
+    CheckConstraint(
+        "0 <= confirmed_from_sample AND confirmed_from_sample < confirmed_to_sample", name="confirmed_span"
+    ),
+    Index("ix_promises_case_pk", "case_pk"),
+    Index("ix_promises_pay_date", "pay_date"),
+)
+
+callbacks = Table(
+    "callbacks",
+    metadata,
+    Column("call_id", Text, ForeignKey("calls.id"), primary_key=True),
+    Column("case_pk", BigInteger, ForeignKey("cases.id")),
+    Column("case_id", Text, nullable=False),
+    _time("at"),
+    Column("reason", Text, nullable=False),
+    _created(),
+    Index("ix_callbacks_at", "at"),
+)
