@@ -60,7 +60,6 @@ nodes:
       ask_is_robot: {say: robot_unverified}
       ask_source: {say: source_unverified}
       suspect_scam: {say: scam_unverified}
-      request_repeat: {}
     otherwise: {say: third_party_thanks, end: third_party}
   callback_ask:
     say: callback_ask

@@ -313,6 +313,8 @@ def _check_names(script: Script, top: Mapping[str, Tree]) -> None:
         for act, r in getattr(script.reactions, scope).items():
             reaction(f"reactions.{scope}.{act}", r)
     for verdict, r in script.offers.items():
+        if r.do is not None:
+            raise ScriptError(f"{r.place}: offers.{verdict}: do: {r.do} cannot follow a verdict; name a node with go")
         reaction(f"offers.{verdict}", r)
     for act, r in script.protected.items():
         reaction(f"protected.{act}", r)

@@ -31,9 +31,10 @@ def latest_date(policy: Policy, case: CaseFacts, today: date) -> date:
 
 
 def smallest_part(policy: Policy, case: CaseFacts) -> Decimal:
-    """The smallest part that is worth promising, rounded up to whole yuan but never more than the debt."""
+    """The smallest part that is worth promising, in whole yuan; never more than the minimum payment or the debt."""
     share = (case.amount_due * policy.smallest_part_share).quantize(Decimal(1), ROUND_CEILING)
-    return min(max(share, _CENT), case.amount_due)
+    minimum = case.min_amount if case.min_amount > 0 else case.amount_due
+    return min(max(share, _CENT), minimum, case.amount_due)
 
 
 def extend(offer: Offer, u: Understanding, pending: Pending, turn: int, case: CaseFacts, today: date) -> Offer:

@@ -48,7 +48,7 @@ def compiled_capacity() -> int:
     try:
         binding = pj._pjsua2
         library = ctypes.CDLL(binding.__file__)
-        return max(WHEEL_CALLS, int(library.pjsua_call_get_max_count()))
+        return int(library.pjsua_call_get_max_count())
     except (AttributeError, OSError):
         return WHEEL_CALLS
 

@@ -108,7 +108,7 @@ def check_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not _TOKEN.fullmatch(name):
             raise BadHeader(f"{name!r} is not a header name; letters, digits and - expected")
-        if any(ord(ch) < 32 and ch != "\t" or ord(ch) == 127 for ch in value):
+        if any((ord(ch) < 32 and ch != "\t") or ord(ch) == 127 for ch in value):
             raise BadHeader(f"header {name}: {value!r} contains a control character")
 
 

@@ -18,7 +18,7 @@ import pjsua2 as pj
 from telephony.leg import LegEvent
 from telephony.library import FrameAccess
 from telephony.media import LegMedia
-from telephony.messages import Headers, parse_message, q850_cause, response_to
+from telephony.messages import parse_message, q850_cause, response_to
 from telephony.settings import FRAME_MS, RATE_HZ
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class SipFact:
     code: int = 0
     reason: str = ""
     q850: int | None = None
+    from_wire: bool = False
     media_up: bool = False
     digit: str = ""
     transfer: bool = False
@@ -218,12 +219,17 @@ class SipCall(pj.Call):  # type: ignore[misc]
             elif info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
                 self.over = True
                 self.audio = None
+                event = prm.e
+                from_wire = event.type == pj.PJSIP_EVENT_TSX_STATE and event.body.tsxState.type == pj.PJSIP_EVENT_RX_MSG
+                if from_wire:
+                    self._read_reason(event.body.tsxState.src.rdata.wholeMsg)
                 fact = SipFact(
                     LegEvent.DISCONNECT,
                     time.monotonic(),
                     code=int(info.lastStatusCode),
                     reason=info.lastReason,
                     q850=self._q850,
+                    from_wire=from_wire,
                 )
                 self.engine.bury(self, fact)
         except Exception:
@@ -233,8 +239,6 @@ class SipCall(pj.Call):  # type: ignore[misc]
         try:
             change = prm.e.body.tsxState
             tsx = change.tsx
-            if change.type == pj.PJSIP_EVENT_RX_MSG:
-                self._read_reason(change.src.rdata.wholeMsg)
             if tsx.role != pj.PJSIP_ROLE_UAC or tsx.method not in ("INVITE", "BYE"):
                 return
             if tsx.state == pj.PJSIP_TSX_STATE_CALLING or tsx.state == pj.PJSIP_TSX_STATE_TRYING:
@@ -318,7 +322,7 @@ class SipCall(pj.Call):  # type: ignore[misc]
         start, headers = parse_message(text)
         final = start.startswith("SIP/2.0 ") and start[8:9] not in ("", "1")
         if final or start.startswith(("BYE ", "CANCEL ")):
-            self._q850 = q850_cause(headers) or self._q850
+            self._q850 = q850_cause(headers)
 
     def _tell(self, event: LegEvent, code: int = 0) -> None:
         self._send(SipFact(event, time.monotonic(), code=code))
@@ -336,11 +340,6 @@ def call_parameters() -> Any:
     if hasattr(prm.opt, "textCount"):
         prm.opt.textCount = 0
     return prm
-
-
-def incoming_headers(whole_message: str) -> tuple[str, Headers]:
-    """Request line and headers of an INVITE as the library received it."""
-    return parse_message(whole_message)
 
 
 def _disconnect(source: Any, sink: Any) -> None:

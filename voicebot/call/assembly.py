@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from dialogue import manager
 from dialogue.rules import make_understander
 from dialogue.script import Script
@@ -27,7 +29,4 @@ def timing_of(settings: Settings) -> Timing:
 def make_core(basis: CallBasis, script: Script) -> CallCore:
     """A core at the moment before the customer's first word."""
 
-    def step(state: manager.DialogueState, event):  # type: ignore[no-untyped-def]
-        return manager.step(script, state, event)
-
-    return CallCore(basis, manager.start(script), step, make_understander())
+    return CallCore(basis, manager.initial_state(script), partial(manager.step, script), make_understander())

@@ -7,7 +7,7 @@ JSON's own types stand for themselves, an array is a tuple, and everything else 
     {"$decimal": "1235.60"}   {"$date": "2026-11-27"}   {"$datetime": "2026-11-22T08:00:00+08:00", "zone": ...}
 
 Classes are found in a list of modules by their bare name, so a class may move between them and old logs stay
-readable; two classes of one name are refused.
+readable; a second class of the same name is refused when it is written.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ import dataclasses
 import importlib
 import inspect
 import math
+import numbers
 from collections.abc import Callable
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from functools import cache
-from pathlib import PurePath, PurePosixPath
+from pathlib import Path, PurePath
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -35,8 +36,11 @@ _modules = [
     "dialogue.acts",
     "dialogue.understanding",
     "dialogue.protocol",
-    "voicebot.speech.api",
     "voicebot.call.turns",
+    "voicebot.call.core",
+    "voicebot.call.core",
+    "voicebot.speech.api",
+    "voicebot.call.session",  # last: it brings telephony with it, which reading the rest does without
 ]
 
 
@@ -44,29 +48,25 @@ def register_module(name: str) -> None:
     """Let the log carry the dataclasses and enumerations defined in that module."""
     if name not in _modules:
         _modules.append(name)
-        _classes.cache_clear()
+        _class.cache_clear()
 
 
 @cache
-def _classes() -> dict[str, type]:
-    found: dict[str, type] = {}
-    for name in _modules:
+def _class(name: str) -> type:
+    """The first class of that name, in the order of the modules. Raises CodecError."""
+    for module_name in _modules:
         try:
-            module = importlib.import_module(name)
+            module = importlib.import_module(module_name)
         except ModuleNotFoundError as e:
-            if e.name != name:
+            if e.name != module_name:
                 raise
             continue
-        for cls in vars(module).values():
-            if not inspect.isclass(cls) or cls.__module__ != name:
-                continue
-            if not (dataclasses.is_dataclass(cls) or issubclass(cls, Enum)):
-                continue
-            if found.setdefault(cls.__name__, cls) is not cls:
-                raise CodecError(
-                    f"{name}.{cls.__name__}: {found[cls.__name__].__module__} has a class of that name; rename one"
-                )
-    return found
+        cls = vars(module).get(name)
+        if not inspect.isclass(cls) or cls.__module__ != module_name:
+            continue
+        if dataclasses.is_dataclass(cls) or issubclass(cls, Enum):
+            return cls
+    raise CodecError(f"no class {name!r} in {', '.join(_modules)}: written by another version of the program?")
 
 
 def encode(value: Any) -> Any:
@@ -75,6 +75,10 @@ def encode(value: Any) -> Any:
         return value
     if type(value) is float:
         return value if math.isfinite(value) else {"$float": repr(value)}
+    if isinstance(value, numbers.Integral) and not isinstance(value, Enum):  # numpy's integers
+        return int(value)
+    if isinstance(value, numbers.Real) and not isinstance(value, numbers.Rational | Enum):  # numpy's floats
+        return encode(float(value))
     if type(value) is tuple:
         return [encode(v) for v in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -141,18 +145,16 @@ def _zone_of(value: Any) -> dict[str, Any]:
 
 
 def _name_of(cls: type) -> str:
-    if _classes().get(cls.__name__) is not cls:
+    if cls.__module__ not in _modules:
         raise CodecError(
             f"{cls.__module__}.{cls.__name__} is not known to the event log: register_module({cls.__module__!r})"
         )
+    found = _class(cls.__name__)
+    if found is not cls:
+        raise CodecError(
+            f"{cls.__module__}.{cls.__name__}: {found.__module__} has a class of that name already; rename one"
+        )
     return cls.__name__
-
-
-def _class(name: str) -> type:
-    found = _classes().get(name)
-    if found is None:
-        raise CodecError(f"no class {name!r} in {', '.join(_modules)}: written by another version of the program?")
-    return found
 
 
 _SCALARS: tuple[tuple[type, str, Callable[[Any], Any], Callable[[Any], Any]], ...] = (
@@ -160,6 +162,6 @@ _SCALARS: tuple[tuple[type, str, Callable[[Any], Any], Callable[[Any], Any]], ..
     (datetime, "$datetime", datetime.isoformat, datetime.fromisoformat),  # before date, its base class
     (date, "$date", date.isoformat, date.fromisoformat),
     (time, "$time", time.isoformat, time.fromisoformat),
-    (PurePath, "$path", PurePath.as_posix, PurePosixPath),
+    (PurePath, "$path", PurePath.as_posix, Path),
     (bytes, "$bytes", lambda b: base64.b64encode(b).decode("ascii"), base64.b64decode),
 )

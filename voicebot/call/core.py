@@ -85,6 +85,18 @@ class TurnTaken:
     took_back: bool
 
 
+@dataclass(frozen=True, slots=True)
+class TurnTiming:
+    """Where the time of one response went, in ms after the customer's last sample as the VAD saw it."""
+
+    turn: int
+    words_ms: int  # the final hypothesis was there
+    decided_ms: int  # the turn was taken
+    spoken_ms: int  # the robot's first frame was handed over
+    ears_cpu_ms: float
+    understanding_ms: float
+
+
 Output = turns.TurnCommand | Command | TurnTaken
 
 

@@ -9,24 +9,24 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from dialogue.acts import Disposition
 from dialogue.protocol import CaseFacts, StorePromise
 from dialogue.script import Script
-from telephony import CallOutcome, Endpoint, OutcomeKind, SipSettings
+from telephony import CallOutcome, Endpoint, Leg, OutcomeKind, SipSettings
 from voicebot.call.assembly import make_core, timing_of
 from voicebot.call.core import CallBasis
 from voicebot.call.handoff import SeatDialer
 from voicebot.call.news import News, Observer
-from voicebot.call.session import CallKit, CallResult, CallSession
+from voicebot.call.session import RECORDING, CallKit, CallResult, CallSession, Span
 from voicebot.call.ticker import Ticker
-from voicebot.promises.ledger import Evidence
 from voicebot.settings import Settings
 from voicebot.speech.asr import make_asr
 from voicebot.speech.prompts import PromptCache, open_prompts
 from voicebot.speech.vad import make_vad
-from voicebot.store import AttemptEnd, CallEnd, NewCall, Store
+from voicebot.store import AttemptEnd, CallEnd, NewCall, NewPromise, Store
 
 DISPOSITION_OF: dict[OutcomeKind, Disposition] = {
     OutcomeKind.BUSY: Disposition.BUSY,
@@ -153,7 +153,7 @@ class Dialer:
         return attempted
 
     async def _talk(
-        self, call_id: str, leg, case: CaseFacts, script: Script, observer: Observer, attempt_id: str | None
+        self, call_id: str, leg: Leg, case: CaseFacts, script: Script, observer: Observer, attempt_id: str | None
     ) -> Attempted:
         answered_at = self.now()
         folder = self._settings.data_home / "calls" / f"{answered_at:%Y-%m-%d}" / call_id
@@ -167,7 +167,7 @@ class Dialer:
             timing=timing_of(self._settings),
         )
         core = make_core(basis, script)
-        ledger = CallLedger(self._store, call_id)
+        ledger = CallLedger(self._store, call_id, folder / RECORDING)
         session = CallSession(call_id, leg, basis, core, self._kit, ledger, folder, observer)
         await asyncio.to_thread(
             self._store.start_call,
@@ -206,12 +206,29 @@ class Dialer:
 class CallLedger:
     """The store, as one call sees it."""
 
-    def __init__(self, store: Store, call_id: str) -> None:
+    def __init__(self, store: Store, call_id: str, recording: Path) -> None:
         self._store = store
         self._call_id = call_id
+        self._recording = recording
 
-    def store_promise(self, promise: StorePromise, evidence: Evidence) -> str:
-        return self._store.store_promise(evidence.for_ledger(self._call_id, promise))
+    def store_promise(self, promise: StorePromise, said: Span, confirmed: Span) -> str:
+        return self._store.store_promise(
+            NewPromise(
+                call_id=self._call_id,
+                pay_date=promise.pay_date,
+                amount=promise.amount,
+                partial=promise.partial,
+                recording=self._recording,
+                said_turn=promise.said_turn,
+                said_text=said.text,
+                from_sample=said.from_sample,
+                to_sample=said.to_sample,
+                confirmed_turn=promise.confirmed_turn,
+                confirmed_text=confirmed.text,
+                confirmed_from_sample=confirmed.from_sample,
+                confirmed_to_sample=confirmed.to_sample,
+            )
+        )
 
     def book_callback(self, at: datetime | None, reason: str) -> None:
         self._store.book_callback(self._call_id, at, reason)

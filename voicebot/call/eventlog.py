@@ -151,6 +151,7 @@ class LogReader(Iterator[Entry]):
     def _read(self) -> Iterator[Entry]:
         try:
             with self.path.open("rb") as file:
+                self.truncated = os.fstat(file.fileno()).st_size == 0
                 for number, raw in enumerate(file, start=1):
                     if not raw.endswith(b"\n"):
                         self.truncated = True

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 class News:
     """One thing to show.
 
-    `kind`: dialing, answered, robot, customer, let_go, flag, promise, callback, handoff, trouble, ended.
+    `kind`: ready, dialing, answered, robot, customer, let_go, flag, promise, callback, handoff, trouble, ended.
     `at_s`: seconds since the media came up. `response_ms`: from the end of the customer's speech to the robot's voice.
     """
 

@@ -25,9 +25,7 @@ class Leg(Protocol):
     """The part of telephony.Leg that speaking needs."""
 
     @property
-    def written(self) -> int: ...
-    @property
-    def played(self) -> int: ...
+    def queued(self) -> int: ...
     def write(self, pcm16: bytes) -> int: ...
     def flush(self) -> int: ...
     def set_gain(self, db: float) -> None: ...
@@ -92,7 +90,7 @@ class Playout:
     @property
     def waits_for_voice(self) -> bool:
         """The next clause is still being synthesised and nothing is left to play."""
-        return bool(self._lines) and not self._paused and self._leg.played >= self._leg.written
+        return bool(self._lines) and not self._paused and not self._leg.queued
 
     def say(self, line: Speak) -> None:
         audio = [self._prompts.get(c) for c in line.clauses]
@@ -108,7 +106,7 @@ class Playout:
         happened: list[LineBegun | LineOver] = []
         if self._paused:
             return happened
-        while self._lines and self._lines[0].handed_over() and self._leg.played >= self._leg.written:
+        while self._lines and self._lines[0].handed_over() and not self._leg.queued:
             happened.append(LineOver(self._lines.popleft().speak.line_id, 1.0))
         if self._lines:
             self._top_up(self._lines[0], happened)
@@ -153,7 +151,7 @@ class Playout:
 
     def _top_up(self, line: _Line, happened: list[LineBegun | LineOver]) -> None:
         """Hand audio to the leg up to LEAD_MS ahead."""
-        room = LEAD_MS * RATE_HZ // 1000 * _SAMPLE_BYTES - (self._leg.written - self._leg.played) * _SAMPLE_BYTES
+        room = LEAD_MS * RATE_HZ // 1000 * _SAMPLE_BYTES - self._leg.queued * _SAMPLE_BYTES
         while room > 0 and not line.handed_over():
             audio = line.audio[line.clause]
             if audio is None:

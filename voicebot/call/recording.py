@@ -32,8 +32,11 @@ class RecordingError(RuntimeError):
     """A recording that cannot be written or read; the message names file and reason."""
 
 
-class Recording:
-    """The recording of one running call. For one thread: the one that owns the call's frames."""
+class Recorder:
+    """Records one running call. For one thread: the one that owns the call's frames.
+
+    Raises RecordingError when the file exists or cannot be made.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -53,11 +56,6 @@ class Recording:
             os.write(self._fd, _header(0))
         except OSError as e:
             self._fail(e)
-
-    @classmethod
-    def open(cls, path: Path) -> Recording:
-        """Start the recording of a new call. Raises RecordingError when the file exists or cannot be made."""
-        return cls(path)
 
     @property
     def stored_samples(self) -> int:
@@ -109,7 +107,7 @@ class Recording:
             finally:
                 self._release()
 
-    def __enter__(self) -> Recording:
+    def __enter__(self) -> Recorder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None) -> None:

@@ -58,15 +58,15 @@ def replay(log: Path, make_core: Callable[[CallBasis], CallCore]) -> Replay:
         inputs += 1
         for output in core.feed(entry.value):
             if isinstance(output, Speak):
-                words.append((entry.at, "robot", output.text))
+                words.append((entry.at_samples, "robot", output.text))
             elif isinstance(output, TurnTaken):
-                words.append((entry.at, "customer", output.understanding.text))
+                words.append((entry.at_samples, "customer", output.understanding.text))
             if difference is None:
                 index, logged = expected[compared] if compared < len(expected) else (len(entries), None)
                 if logged is None or logged.value != output:
-                    difference = Difference(index, entry.at, logged.value if logged else None, output)
+                    difference = Difference(index, entry.at_samples, logged.value if logged else None, output)
             compared += 1
     if difference is None and compared < len(expected):
         index, logged = expected[compared]
-        difference = Difference(index, logged.at, logged.value, None)
+        difference = Difference(index, logged.at_samples, logged.value, None)
     return Replay(basis, tuple(words), inputs, compared, difference)

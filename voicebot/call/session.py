@@ -7,6 +7,7 @@ executor, the database in threads, synthesis in another process.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
@@ -35,35 +36,43 @@ from dialogue.protocol import (
 )
 from telephony import CallOutcome, Leg
 from voicebot.call import turns
-from voicebot.call.core import CallBasis, CallCore, EarsHeard, FromOutside, Input, Output, TurnTaken
+from voicebot.call.core import (
+    CallBasis,
+    CallCore,
+    EarsHeard,
+    FromOutside,
+    Input,
+    Output,
+    TurnTaken,
+    TurnTiming,
+)
 from voicebot.call.eventlog import EventLog, LogError
 from voicebot.call.gate import SpeechGate
 from voicebot.call.listening import Listening
 from voicebot.call.news import News, Observer
 from voicebot.call.playout import LineBegun, LineOver, Playout, Prompts
-from voicebot.call.recording import Recorder, RecordingError
+from voicebot.call.recording import Recording, RecordingError
 from voicebot.call.watchdog import Watchdog
-from voicebot.promises.ledger import Evidence
 from voicebot.speech.api import FRAME_SAMPLES, RATE_HZ, AsrEngine, Hypothesis, Vad
 from voicebot.speech.hum import HumDetector
 
+RECORDING = "recording.wav"
+LOG = "events.jsonl"
+
 
 @dataclass(frozen=True, slots=True)
-class TurnTiming:
-    """Where the time of one response went, in ms after the customer's last sample as the VAD saw it."""
+class Span:
+    """Words of the customer and where they lie in the recording: samples at 8 kHz, from inclusive, to exclusive."""
 
-    turn: int
-    words_ms: int  # the final hypothesis was there
-    decided_ms: int  # the turn was taken
-    spoken_ms: int  # the robot's first frame was handed over
-    ears_cpu_ms: float
-    understanding_ms: float
+    from_sample: int
+    to_sample: int
+    text: str
 
 
 class Ledger(Protocol):
     """Where promises and callbacks of this call are kept. Blocking; called on a thread."""
 
-    def store_promise(self, promise: StorePromise, evidence: Evidence) -> str: ...
+    def store_promise(self, promise: StorePromise, said: Span, confirmed: Span) -> str: ...
     def book_callback(self, at: datetime | None, reason: str) -> None: ...
 
 
@@ -97,13 +106,6 @@ class CallResult:
 
 
 @dataclass(slots=True)
-class _Span:
-    from_sample: int
-    to_sample: int
-    text: str
-
-
-@dataclass(slots=True)
 class _Clock:
     """Times of the turn being answered, for TurnTiming."""
 
@@ -124,7 +126,7 @@ class _Story:
     handoff: HandoffResult | None = None
     response_ms: list[int] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
-    spans: dict[int, _Span] = field(default_factory=dict)  # customer turn (as the dialogue counts) -> words
+    spans: dict[int, Span] = field(default_factory=dict)  # customer turn (as the dialogue counts) -> words
 
 
 class CallSession:
@@ -165,9 +167,9 @@ class CallSession:
         self._story = _Story()
         self._finished = asyncio.Event()
         self._folder = folder
-        self.recording_path = folder / "recording.wav"
-        self.log_path = folder / "events.jsonl"
-        self._recorder: Recorder | None = Recorder(self.recording_path)
+        self.recording_path = folder / RECORDING
+        self.log_path = folder / LOG
+        self._recorder: Recording | None = Recording.open(self.recording_path)
         self._log: EventLog | None = EventLog.open(self.log_path)
         self._note(basis)
 
@@ -178,6 +180,7 @@ class CallSession:
     ) -> CallResult:
         """Talk until the leg has ended. Registers `tick` with the worker's heartbeat while the call lasts."""
         self._watchdog = Watchdog(self._kit.max_call_s, self._kit.grace_s, self._time_up, self._end_leg)
+        self.leg.take_frames()  # early media: the call's clock starts now
         add_tick(self.tick)
         try:
             async with self._watchdog:
@@ -306,7 +309,7 @@ class CallSession:
         if t.took_back:
             self._playout.drop()
         u = t.understanding
-        self._story.spans[self._core.customer_turns] = _Span(t.from_sample, t.to_sample, u.text)
+        self._story.spans[self._core.customer_turns] = Span(t.from_sample, t.to_sample, u.text)
         self._clock = _Clock(
             t.turn,
             t.to_sample,
@@ -324,25 +327,27 @@ class CallSession:
         )
 
     async def _store_promise(self, promise: StorePromise) -> None:
-        said = self._story.spans.get(promise.said_turn, _Span(0, 0, ""))
-        confirmed = self._story.spans.get(promise.confirmed_turn, _Span(0, 0, ""))
-        evidence = Evidence(
-            recording=str(self.recording_path),
-            from_sample=said.from_sample,
-            to_sample=confirmed.to_sample,
-            text=said.text,
-            confirmation_text=confirmed.text,
-            confirmed_turn=promise.confirmed_turn,
-        )
+        said = self._story.spans.get(promise.said_turn, Span(0, 0, ""))
+        confirmed = self._story.spans.get(promise.confirmed_turn, Span(0, 0, ""))
         event: PromiseStored | PromiseStoreFailed
         try:
-            event = PromiseStored(await asyncio.to_thread(self._ledger.store_promise, promise, evidence))
+            if self._recorder is not None:
+                self._recorder.flush()
+            await asyncio.to_thread(self._secure_evidence)
+            event = PromiseStored(await asyncio.to_thread(self._ledger.store_promise, promise, said, confirmed))
             self._story.promise = promise
             self._tell("promise", f"{promise.pay_date} ¥{promise.amount}", detail="partial" if promise.partial else "")
         except Exception as e:  # whatever the database says, the customer must not be told that it was noted
             self.trouble(f"promise not stored: {e}")
             event = PromiseStoreFailed(type(e).__name__)
         self._feed(FromOutside(self._at, event))
+
+    def _secure_evidence(self) -> None:
+        """What proves the promise is on the disk before the ledger points at it."""
+        if self._log is not None:
+            self._log.sync()
+        with self.recording_path.open("rb") as recording:
+            os.fsync(recording.fileno())
 
     async def _book_callback(self, callback: BookCallback) -> None:
         try:

@@ -1,0 +1,7 @@
+"""Debtors and their loans: what a case is, and how case files are read. Others import from here."""
+
+from voicebot.cases.importer import CaseFile, load_case
+from voicebot.cases.model import CaseRow
+from voicebot.cases.rows import CasesError, RowError
+
+__all__ = ["CaseFile", "CaseRow", "CasesError", "RowError", "load_case"]

@@ -143,9 +143,7 @@ class Conversation:
             await self._listen_until(lambda: self._leg.outcome is not None)
             return False
         deadline = asyncio.get_running_loop().time() + answer.then_after_ms / 1000
-        await self._listen_until(
-            lambda: self._leg.outcome is not None or asyncio.get_running_loop().time() >= deadline
-        )
+        await self._listen_until(lambda: self._leg.outcome is not None or asyncio.get_running_loop().time() >= deadline)
         if (cut := self._mouth.stop()) is not None:
             self._line_over(cut)
         return self._leg.outcome is None
@@ -213,8 +211,8 @@ class Conversation:
         self._mind, actions = react(self._persona, self._mind, event)
         for action in actions:
             match action:
-                case Say(number):
-                    self._say(number)
+                case Say(number, barge_in):
+                    self._say(number, barge_in)
                 case SendDtmf(digits):
                     self._marks.dtmf_sent += digits
                     if self._leg.outcome is None:
@@ -226,7 +224,7 @@ class Conversation:
                     if self._leg.outcome is None:
                         await self._leg.hangup()
 
-    def _say(self, number: int) -> None:
+    def _say(self, number: int, meant: bool) -> None:
         line = line_of(self._persona, number)
         spoken = self._wardrobe[self._persona.name, number]
         if self._background is not None:
@@ -237,7 +235,7 @@ class Conversation:
             number,
             line.words,
             spoken,
-            barge_in=self._segmenter.audible_since(now - AUDIBLE_MS * RATE_HZ // 1000),
+            barge_in=meant or self._segmenter.audible_since(now - AUDIBLE_MS * RATE_HZ // 1000),
             backchannel=line.backchannel,
         )
 

@@ -85,9 +85,11 @@ def measure(record: CallRecord, heard: Samples) -> Measured:
     responses, cut_ins, interruptions = [], [], []
     overlapped, unanswered, collisions = [], [], []
     for at, line in enumerate(lines):
-        if (talking := _at(robot, line.first_sample)) is not None:
-            interruptions.append(_interruption(line, at, talking, robot))
-        elif (begun := _begun_inside(robot, line)) is not None:
+        begun = _begun_inside(robot, line)
+        talking = _at(robot, line.first_sample) or (begun if line.barge_in else None)
+        if talking is not None:
+            interruptions.append(_interruption(line, at, talking, robot, heard.size))
+        elif begun is not None:
             if begun.first - line.first_sample < _samples(COLLISION_MS):
                 collisions.append(at)
             elif not line.cut_off:
@@ -157,13 +159,14 @@ def _cut_in(line: LineSaid, at: int, begun: Span) -> CutIn:
     return CutIn(at, line.text, begun.first, left_ms, in_pause)
 
 
-def _interruption(line: LineSaid, at: int, talking: Span, robot: Sequence[Span]) -> Interruption:
+def _interruption(line: LineSaid, at: int, talking: Span, robot: Sequence[Span], end: int) -> Interruption:
     following = next((span for span in robot if span.first > talking.last), None)
+    fell_silent = end - 1 - talking.last >= _samples(SILENT_MS)
     return Interruption(
         line=at,
         text=line.text,
         backchannel=line.backchannel,
         first_sample=line.first_sample,
-        stop_ms=(talking.last - line.first_sample) * 1000 / RATE_HZ,
+        stop_ms=(talking.last - line.first_sample) * 1000 / RATE_HZ if fell_silent else None,
         resumed_after_ms=None if following is None else (following.first - talking.last) * 1000 / RATE_HZ,
     )

@@ -49,9 +49,7 @@ class _Running:
             text=self.text,
             first_sample=origin + speech.first,
             last_sample=origin + min(speech.last, sent - 1),
-            planned_pauses=tuple(
-                Span(origin + p.first, origin + p.last) for p in self.spoken.pauses if p.first < sent
-            ),
+            planned_pauses=tuple(Span(origin + p.first, origin + p.last) for p in self.spoken.pauses if p.first < sent),
             barge_in=self.barge_in,
             backchannel=self.backchannel,
             cut_off=cut_off,

@@ -1,0 +1,1 @@
+"""The ledger of promises to pay, each with its evidence."""

@@ -94,7 +94,9 @@ def _decode_table(law: Law) -> npt.NDArray[np.int16]:
     if law == "alaw":
         c = code ^ 0x55
         exponent, mantissa = (c >> 4) & 7, c & 15
-        magnitude = np.where(exponent == 0, (mantissa << 4) + 8, ((mantissa << 4) + 0x108) << np.maximum(exponent - 1, 0))
+        magnitude = np.where(
+            exponent == 0, (mantissa << 4) + 8, ((mantissa << 4) + 0x108) << np.maximum(exponent - 1, 0)
+        )
         return np.where(c & 0x80, magnitude, -magnitude).astype(np.int16)
     c = ~code & 0xFF
     magnitude = ((((c & 15) << 3) + 0x84) << ((c >> 4) & 7)) - 0x84

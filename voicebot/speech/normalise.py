@@ -1,7 +1,7 @@
 """How is a written line said aloud? Digits, amounts, dates and numbers become the words a Chinese speaker says.
 
-A chain of rules, most specific first; each turns what it understands into characters without digits, so no later rule can
-touch it again. Whatever is left at the end is read digit by digit: no digit ever reaches a voice.
+A chain of rules, most specific first; each turns what it understands into characters without digits, so no later
+rule can touch it again. Whatever is left at the end is read digit by digit: no digit ever reaches a voice.
 Pure and idempotent.
 """
 
@@ -193,7 +193,7 @@ def _measured(match: re.Match[str]) -> str:
 
 @cache
 def _wetext() -> Any:
-    """wetext's transducers (they come with the wheel): right for units of measure, for which there are no rules here."""
+    """wetext's transducers (they come with its wheel): right for units of measure, which have no rules here."""
     from wetext import Normalizer
 
     return Normalizer(lang="zh", operator="tn")
@@ -217,7 +217,7 @@ _RULES: tuple[Rule, ...] = (
     _rule(r"\*+", ""),
     _rule(r"(?<![\d.])\d{1,3}(?:,\d{3})+(?![\d,])", lambda m: m[0].replace(",", "")),
     # numbers that are names
-    _rule(rf"(?P<lead>{_LISTED})(?P<num>\d(?:[-\s]?\d)+)(?!\d)", _said_digits),
+    _rule(rf"(?P<lead>{_LISTED}[A-Za-z]*-?)(?P<num>\d(?:[-\s]?\d)+)(?!\d)", _said_digits),
     _rule(r"(?<!\d)(?:\+?86[-\s]?)?(?P<num>1[3-9]\d[-\s]?\d{4}[-\s]?\d{4})(?!\d)", _mobile),
     _rule(r"(?<!\d)(?P<num>(?:400|800)[-\s]?\d{3}[-\s]?\d{4}|0\d{2,3}-\d{7,8}(?:-\d{1,5})?)(?!\d)", _dashed),
     _rule(rf"(?P<lead>{_DIALLED})(?P<num>\d(?:-?\d){{2,}})(?!\d|\.\d){_UNIT_FOLLOWS}", _said_digits),
@@ -239,6 +239,7 @@ _RULES: tuple[Rule, ...] = (
     _rule(r"(?<![\d.])(\d{1,2})号", lambda m: f"{_plain(int(m[1]))}号"),
     # ranges and signs
     _rule(r"(?<=[\d元块天日号月年点分半期%％])\s*[-~～–—至]+\s*(?=[¥￥]?\d)", "到"),
+    _rule(r"(?<=[号点半月日元])\s*[-~～–—至]+\s*(?=[零一二两三四五六七八九十])", "到"),
     _rule(r"(?<![\d\w])-(?=[¥￥]?\d)", "负"),
     # money
     _rule(rf"(?:人民币|RMB|CNY|[¥￥])\s*(?P<num>{_NUM}){_AFTER_NUMBER}(?P<scale>[万亿])?\s*元?", _amount),

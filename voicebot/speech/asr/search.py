@@ -32,9 +32,7 @@ class Stepper(Protocol):
 
     def start(self, batch: int) -> PastLike: ...
 
-    def step(
-        self, characters: npt.NDArray[np.int64], past: Any
-    ) -> tuple[npt.NDArray[np.float32], PastLike]: ...
+    def step(self, characters: npt.NDArray[np.int64], past: Any) -> tuple[npt.NDArray[np.float32], PastLike]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +174,7 @@ def beam_search(net: Stepper, max_length: int, trie: PhraseTrie, beam: int = BEA
 _CATCH_UP = 3.0  # how far behind a finished path an unfinished one may be and still win by a phrase's boosts
 
 
-def _candidates(
-    row: npt.NDArray[np.float32], path: _Path, trie: PhraseTrie, net: Stepper, beam: int
-) -> list[int]:
+def _candidates(row: npt.NDArray[np.float32], path: _Path, trie: PhraseTrie, net: Stepper, beam: int) -> list[int]:
     likeliest = np.argpartition(-row, _TRIE_REACH)[:_TRIE_REACH]
     likeliest = likeliest[np.argsort(-row[likeliest])]
     expected = trie.goes_on(path.under_way)

@@ -101,14 +101,10 @@ UP = (
         to_sample BIGINT NOT NULL,
         confirmed_turn INTEGER NOT NULL,
         confirmed_text TEXT NOT NULL,
-        confirmed_from_sample BIGINT NOT NULL,
-        confirmed_to_sample BIGINT NOT NULL,
         created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
         CONSTRAINT uq_promises_call_id_confirmed_turn UNIQUE (call_id, confirmed_turn),
         CONSTRAINT ck_promises_amount CHECK (amount > 0),
-        CONSTRAINT ck_promises_said_span CHECK (0 <= from_sample AND from_sample < to_sample),
-        CONSTRAINT ck_promises_confirmed_span
-            CHECK (0 <= confirmed_from_sample AND confirmed_from_sample < confirmed_to_sample)
+        CONSTRAINT ck_promises_span CHECK (0 <= from_sample AND from_sample < to_sample)
     )
     """,
     "CREATE INDEX ix_promises_case_pk ON promises (case_pk)",

@@ -1,0 +1,122 @@
+"""`voicebot run`: call a file of cases."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from dialogue.rendering import all_fixed_clauses, case_clauses
+from dialogue.script import ScriptError
+from telephony import TelephonyError
+from voicebot.call.news import News
+from voicebot.campaign.batch import BatchFailed, BatchRun
+from voicebot.campaign.scripts import find_script
+from voicebot.cases import CaseFile, CasesError
+from voicebot.cli.common import ConfigOption, ScriptOption, console, errors, settings_or_fail, user_errors
+from voicebot.cli.prepare import prepare_voice
+from voicebot.cli.view import CallView
+from voicebot.reports.batch import BatchReport, write_csv
+from voicebot.settings import Settings
+from voicebot.speech.errors import SpeechError
+from voicebot.store import Store, StoreError, open_store
+
+SHOWN_ERRORS = 10
+PREPARED_CASES = 8  # cases whose own lines are spoken before the first dial; the rest while the phones ring
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDone:
+    """What a batch left behind."""
+
+    batch_id: int
+    stopped: bool
+    report: BatchReport
+    report_csv: Path
+
+
+def register(app: typer.Typer) -> None:
+    @app.command()
+    def run(
+        cases: Annotated[Path, typer.Argument(help="Cases as CSV (examples/cases.csv shows the columns).")],
+        script: ScriptOption = "m1_collection",
+        lines: Annotated[int, typer.Option("--lines", help="Calls at the same time.", min=1)] = 1,
+        round: Annotated[str, typer.Option("--round", help="Name of another round over the same file.")] = "",
+        report: Annotated[Path | None, typer.Option("--report", help="Where the report CSV goes.")] = None,
+        config: ConfigOption = None,
+    ) -> None:
+        """Call a batch and report. Ctrl-C ends running calls politely; running it again goes on where it stopped."""
+        settings = settings_or_fail(config)
+        with user_errors(TelephonyError, CasesError, ScriptError, SpeechError, StoreError, BatchFailed):
+            done = run_batch(cases, script, lines, settings, round=round, report=report)
+        console.print(done.report.table())
+        console.print(f"报表 {done.report_csv}", highlight=False, soft_wrap=True)
+        if done.stopped:
+            console.print("[yellow]已停止；再次运行同一命令，从停下的地方继续。[/yellow]")
+            raise typer.Exit(130)
+
+
+def run_batch(
+    cases: Path,
+    script_name: str,
+    lines: int,
+    settings: Settings,
+    *,
+    round: str = "",
+    report: Path | None = None,
+    label: str = "批次",
+) -> BatchDone:
+    """Load the file, call every case that is still open, report. Raises the errors of the parts it uses."""
+    script = find_script(script_name, settings)
+    with open_store(settings) as store:
+        today = datetime.now(ZoneInfo(settings.timezone)).date()
+        rejects = settings.data_home / "rejects" / f"{cases.stem}.csv"
+        file = CaseFile(cases, today, settings.bank, rejects)
+        loaded = store.load_batch(cases.name, file.sha256, script.name, file, round=round)
+        for bad in file.errors[:SHOWN_ERRORS]:
+            errors.print(f"[yellow]{bad}[/yellow]", highlight=False, soft_wrap=True)
+        if file.rejected:
+            errors.print(f"[yellow]{file.rejected} 行未导入，见 {rejects}[/yellow]", highlight=False, soft_wrap=True)
+        progress = store.batch_progress(loaded.batch_id)
+        if not progress.finished:
+            soon = [row.facts(today) for row in islice(file, PREPARED_CASES)]
+            now = datetime.now(ZoneInfo(settings.timezone))
+            own = [clause for case in soon for clause in case_clauses(script, case, now)]
+            prepare_voice(settings, [*all_fixed_clauses(script), *own])
+        stopped = False
+        if not progress.finished:
+            with CallView(console, total=progress.total, done=progress.done + progress.failed, label=label) as view:
+                stopped = asyncio.run(_drive(BatchRun(loaded.batch_id, script_name, lines, settings, view.show)))
+        return _report(store, settings, loaded.batch_id, stopped, report)
+
+
+async def _drive(batch: BatchRun) -> bool:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        batch.observer(News("", "trouble", text="正在礼貌结束通话……再按一次 Ctrl-C 立即结束"))
+        batch.stop()
+
+    loop.add_signal_handler(signal.SIGINT, stop)
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    try:
+        await batch.run()
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        loop.remove_signal_handler(signal.SIGTERM)
+    return batch.stopping
+
+
+def _report(store: Store, settings: Settings, batch_id: int, stopped: bool, path: Path | None) -> BatchDone:
+    rows = tuple(store.report_rows(batch_id))
+    target = path or settings.data_home / "reports" / f"batch-{batch_id}.csv"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_csv(rows, target)
+    return BatchDone(batch_id, stopped, BatchReport.of(rows), target)

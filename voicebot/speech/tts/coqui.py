@@ -1,0 +1,67 @@
+"""How does a bank's own Coqui TTS model become a voice? A local folder with config.json and weights; nothing is downloaded.
+
+Needs the extra `voicebot[coqui]` (the package coqui-tts, which brings torch with it).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voicebot.speech.api import RATE_HZ
+from voicebot.speech.audio import resample, to_pcm16
+from voicebot.speech.normalise import for_speech
+from voicebot.speech.tts.errors import VoiceError
+from voicebot.speech.tts.shape import at_level, trimmed
+
+WEIGHTS = ("model.pth", "best_model.pth", "model_file.pth")
+
+
+class CoquiVoice:
+    """A Coqui model folder as a voice; lines are rendered one at a time.
+
+    `voice` picks the speaker of a model with several. Raises VoiceError for a folder that is no model or a missing package.
+    """
+
+    def __init__(self, model_dir: Path, voice: str | None = None) -> None:
+        if not (model_dir / "config.json").is_file():
+            raise VoiceError(f"{model_dir}: no Coqui model here (config.json is missing); set speech.tts_model")
+        weights = next((model_dir / name for name in WEIGHTS if (model_dir / name).is_file()), None)
+        if weights is None:
+            raise VoiceError(f"{model_dir}: no weights here; one of {', '.join(WEIGHTS)} is needed")
+        if importlib.util.find_spec("TTS") is None:
+            raise VoiceError("coqui is not installed; `pip install 'voicebot[coqui]'`")
+        self._dir, self._weights, self._speaker = model_dir, weights, voice
+        self._lock = threading.Lock()
+        self.name = f"coqui/{model_dir.resolve().name}-{weights.stat().st_size}/{voice or 'default'}/1"
+
+    def render(self, text: str, speed: float = 1.0) -> bytes:
+        """`text` -> pcm16. Raises VoiceError when the model fails."""
+        line = for_speech(text)
+        if not line:
+            return b""
+        with self._lock:
+            engine = self._engine
+            speaker = self._speaker if getattr(engine, "is_multi_speaker", False) else None
+            try:
+                wave = np.asarray(engine.tts(text=line, speaker=speaker, speed=speed), np.float32)
+                rate_hz = int(engine.synthesizer.output_sample_rate)
+            except Exception as e:
+                raise VoiceError(f"coqui could not say {line!r}: {e}") from e
+        return to_pcm16(at_level(resample(trimmed(wave, rate_hz), rate_hz, RATE_HZ)))
+
+    @functools.cached_property
+    def _engine(self) -> Any:
+        try:
+            from TTS.api import TTS
+
+            return TTS(
+                model_path=str(self._weights), config_path=str(self._dir / "config.json"), progress_bar=False, gpu=False
+            )
+        except Exception as e:
+            raise VoiceError(f"{self._dir}: coqui cannot load this model: {e}") from e
