@@ -89,6 +89,8 @@ class Engine:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._room_at_s = 0.0
+        self._endpoint: Any = None
+        self._account: Any = None
 
     # From the event loop
 
@@ -237,6 +239,7 @@ class Engine:
 
     def _set_up(self) -> None:
         s = self.settings
+        library.hush()
         self._endpoint = pj.Endpoint()
         self._endpoint.libCreate()
         config = pj.EpConfig()
@@ -315,7 +318,7 @@ class Engine:
                 out.sendto(answer, (host, self.port))
 
     def _tear_down(self) -> None:
-        if not hasattr(self, "_endpoint"):
+        if self._endpoint is None:
             return
         while self._queue:
             self._queue.popleft()()
@@ -331,11 +334,10 @@ class Engine:
         for call in list(self._calls):
             self._calls.discard(call)
             call.destroy()
-        account = getattr(self, "_account", None)
-        if account is not None:
+        if self._account is not None:
+            account, self._account = self._account, None
             account.shutdown()
             pj.Account.__swig_destroy__(account)
-            self._account = None
         self._endpoint.libDestroy()
         pj.Endpoint.__swig_destroy__(self._endpoint)
         while self._queue:

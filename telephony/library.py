@@ -9,6 +9,7 @@ the slow way is taken.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,11 +47,19 @@ def is_pypi_wheel() -> bool:
 def compiled_capacity() -> int:
     """Most calls one process can hold. Ask after libInit with `maxCalls` set high: the library cuts it down."""
     try:
-        binding = pj._pjsua2
-        library = ctypes.CDLL(binding.__file__)
-        return int(library.pjsua_call_get_max_count())
+        return int(_library().pjsua_call_get_max_count())
     except (AttributeError, OSError):
         return WHEEL_CALLS
+
+
+def hush() -> None:
+    """Keep the library from printing before it has been told its log level."""
+    with contextlib.suppress(AttributeError, OSError):
+        _library().pj_log_set_level(0)
+
+
+def _library() -> ctypes.CDLL:
+    return ctypes.CDLL(pj._pjsua2.__file__)
 
 
 def frame_access() -> FrameAccess:

@@ -120,4 +120,4 @@ class LegMedia:
 
 def _scaled(pcm16: bytes, gain: float) -> bytes:
     samples = np.frombuffer(pcm16, "<i2").astype(np.float32) * gain
-    return np.clip(samples, -32768, 32767).astype("<i2").tobytes()
+    return bytes(np.clip(samples, -32768, 32767).astype("<i2").tobytes())

@@ -44,7 +44,14 @@ CONFIG_SITE = f"""\
 #define PJMEDIA_CONF_USE_SWITCH_BOARD 0
 """
 
-CONFIGURE = ["--disable-video", "--disable-sound", "--disable-oss", "--disable-upnp", "--enable-epoll", "--disable-ssl", "--with-external-srtp", "--with-external-speex", "--with-external-gsm", "--disable-resample", "--enable-libsamplerate", "--disable-ilbc-codec", "--disable-g7221-codec", "--disable-libyuv", "--disable-libwebrtc", "--disable-opus", "--disable-v4l2", "--disable-sdl", "--disable-ffmpeg", "--disable-openh264", "--disable-vpx", "--disable-silk", "--disable-bcg729", "--disable-speex-aec", "--disable-speex-codec", "--disable-gsm-codec", "--disable-l16-codec", "--disable-g722-codec"]
+CONFIGURE = [
+    *("--disable-video", "--disable-sound", "--disable-oss", "--disable-upnp", "--enable-epoll", "--disable-ssl"),
+    *("--disable-libsrtp", "--disable-resample"),
+    *("--disable-ilbc-codec", "--disable-g7221-codec", "--disable-libyuv", "--disable-libwebrtc"),
+    *("--disable-opus", "--disable-v4l2", "--disable-sdl", "--disable-ffmpeg", "--disable-openh264"),
+    *("--disable-vpx", "--disable-silk", "--disable-bcg729", "--disable-speex-aec", "--disable-speex-codec"),
+    *("--disable-gsm-codec", "--disable-l16-codec", "--disable-g722-codec"),
+]
 """Telephone audio over UDP and nothing more: no video, no sound card, no codec but G.711."""
 
 
@@ -109,10 +116,10 @@ def build(options: argparse.Namespace, work: Path) -> Path:
     step("bind", ["make", f"PYTHON_EXE={sys.executable}"], bindings, logs, flags, may_fail=True)
     if not (bindings / "pjsua2.py").exists():
         raise BuildError(f"swig made no bindings; see {logs / 'bind.log'}")
-    for old in (bindings / "dist").glob("*.whl"):
-        old.unlink()
-    step("pack", [sys.executable, "setup.py", "bdist_wheel"], bindings, logs, flags)
-    made = next((bindings / "dist").glob("*.whl"), None)
+    packed = work / "wheel"
+    shutil.rmtree(packed, ignore_errors=True)
+    step("pack", [sys.executable, "-m", "pip", "wheel", "--no-deps", "-w", str(packed), "."], bindings, logs, flags)
+    made = next(packed.glob("*.whl"), None)
     if made is None:
         raise BuildError(f"no wheel came out; see {logs / 'pack.log'}")
     return Path(shutil.copy2(made, options.out))

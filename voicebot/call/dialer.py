@@ -24,7 +24,7 @@ from voicebot.call.session import RECORDING, CallKit, CallResult, CallSession, S
 from voicebot.call.ticker import Ticker
 from voicebot.settings import Settings
 from voicebot.speech.asr import make_asr
-from voicebot.speech.prompts import PromptCache, open_prompts
+from voicebot.speech.prompts import PromptCache, make_prompts
 from voicebot.speech.vad import make_vad
 from voicebot.store import AttemptEnd, CallEnd, NewCall, NewPromise, Store
 
@@ -86,7 +86,7 @@ class Dialer:
     async def __aenter__(self) -> Dialer:
         s = self._settings
         self.endpoint = await self._stack.enter_async_context(Endpoint(sip_settings(s)))
-        self.prompts: PromptCache = await self._stack.enter_async_context(open_prompts(s))
+        self.prompts: PromptCache = await self._stack.enter_async_context(make_prompts(s))
         self.ticker = await self._stack.enter_async_context(Ticker())
         executor = self._stack.enter_context(ThreadPoolExecutor(max_workers=2, thread_name_prefix="ears"))
         asr, vad = await asyncio.to_thread(lambda: (make_asr(s), make_vad(s)))
@@ -108,7 +108,7 @@ class Dialer:
 
     @property
     def engines(self) -> str:
-        return f"{self._kit.asr.name} + {self._kit.vad.name} + {self.prompts.voice_name}, {self.endpoint.build}"
+        return f"{self._kit.asr.name} + {self._kit.vad.name} + {self._settings.speech.voice}, {self.endpoint.build}"
 
     def now(self) -> datetime:
         return datetime.now(self._zone)

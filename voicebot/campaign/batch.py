@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from telephony import is_pypi_wheel
+from telephony.library import is_pypi_wheel
 from voicebot.call.news import News, news_from_json
 from voicebot.campaign.worker import WorkerSpec
 from voicebot.settings import Settings

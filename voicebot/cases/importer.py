@@ -190,8 +190,8 @@ def _delimiter(header: str) -> str:
 
 
 def load_case(path: Path, now: datetime, tz: ZoneInfo | str, *, default_bank: str = "") -> CaseFacts:
-    """One case from a JSON file, for calls made by hand. The keys are those of a case file's header, Chinese or English;
-    no phone is needed. `now`: timezone-aware. Raises CasesError naming file and key.
+    """One case from a JSON file, for calls made by hand. The keys are those of a case file's header, Chinese or
+    English; no phone is needed. `now`: timezone-aware. Raises CasesError naming file and key.
     """
     zone = ZoneInfo(tz) if isinstance(tz, str) else tz
     today = now.astimezone(zone).date()

@@ -12,17 +12,15 @@ import typer
 
 from dialogue.protocol import CaseFacts
 from dialogue.rendering import all_fixed_clauses, case_clauses, likely_clauses
-from dialogue.script import Script, ScriptError
-from telephony import TelephonyError
+from dialogue.script import Script
 from voicebot.call.dialer import Attempted, Dialer
 from voicebot.campaign.scripts import find_script
-from voicebot.cases import CasesError, load_case
+from voicebot.cases import load_case
 from voicebot.cli.common import ConfigOption, ScriptOption, console, settings_or_fail, user_errors
 from voicebot.cli.prepare import prepare_voice
 from voicebot.cli.view import CallView
 from voicebot.settings import Settings
-from voicebot.speech.errors import SpeechError
-from voicebot.store import StoreError, open_store
+from voicebot.store import open_store
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +33,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Call a softphone, a PBX or a number and talk to the robot yourself. Ctrl-C ends the call politely."""
         settings = settings_or_fail(config)
-        with user_errors(TelephonyError, CasesError, ScriptError, SpeechError, StoreError):
+        with user_errors():
             facts = load_case(case, datetime.now(UTC), settings.timezone, default_bank=settings.bank)
             told = find_script(script, settings)
             target = uri if uri.startswith(("sip:", "sips:")) else settings.sip.trunk.format(phone=uri)

@@ -10,7 +10,30 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from dialogue.script import ScriptError
+from telephony import TelephonyError
+from voicebot.call.eventlog import LogError
+from voicebot.call.replay import ReplayError
+from voicebot.campaign.batch import BatchFailed
+from voicebot.cases import CasesError
 from voicebot.settings import Settings, SettingsError, load_settings
+from voicebot.speech.asr.base import AsrError
+from voicebot.speech.tts.errors import VoiceError
+from voicebot.store import StoreError
+from voicebot.weights.errors import WeightsError
+
+USER_ERRORS: tuple[type[Exception], ...] = (
+    TelephonyError,
+    CasesError,
+    ScriptError,
+    AsrError,
+    VoiceError,
+    StoreError,
+    WeightsError,
+    BatchFailed,
+    LogError,
+    ReplayError,
+)
 
 console = Console()
 errors = Console(stderr=True)
@@ -35,9 +58,9 @@ def settings_or_fail(config: Path | None) -> Settings:
 
 
 @contextmanager
-def user_errors(*kinds: type[Exception]) -> Iterator[None]:
-    """Turn the errors a user can mend into one line on stderr."""
+def user_errors() -> Iterator[None]:
+    """Turn the errors that a user can mend into one line on stderr and exit code 2."""
     try:
         yield
-    except kinds as e:
+    except USER_ERRORS as e:
         fail(e)

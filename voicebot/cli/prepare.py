@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from voicebot.cli.common import console
 from voicebot.settings import Settings
-from voicebot.speech.prompts import open_prompts
+from voicebot.speech.prompts import make_prompts
 
 RENDERERS = 2
 
@@ -20,7 +20,7 @@ def prepare_voice(settings: Settings, clauses: Sequence[str], label: str = "å‡†å
 
 
 async def _prepare(settings: Settings, clauses: Sequence[str], label: str) -> None:
-    async with open_prompts(settings, workers=RENDERERS) as prompts:
+    async with make_prompts(settings, workers=RENDERERS) as prompts:
         missing = [c for c in dict.fromkeys(clauses) if prompts.get(c) is None]
         if not missing:
             return

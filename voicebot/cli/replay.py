@@ -8,11 +8,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from dialogue.script import ScriptError
 from voicebot.call.assembly import make_core
 from voicebot.call.core import CallBasis, CallCore
-from voicebot.call.eventlog import LogError
-from voicebot.call.replay import ReplayError
 from voicebot.call.replay import replay as replay_log
 from voicebot.campaign.scripts import find_script
 from voicebot.cli.common import ConfigOption, console, fail, settings_or_fail, user_errors
@@ -34,7 +31,7 @@ def register(app: typer.Typer) -> None:
         def core_for(basis: CallBasis) -> CallCore:
             return make_core(basis, find_script(script or basis.script, settings))
 
-        with user_errors(ReplayError, LogError, ScriptError, FileNotFoundError):
+        with user_errors():
             done = replay_log(_find(call, settings), core_for)
         if not quiet:
             for at, who, text in done.words:

@@ -14,19 +14,16 @@ from zoneinfo import ZoneInfo
 import typer
 
 from dialogue.rendering import all_fixed_clauses, case_clauses
-from dialogue.script import ScriptError
-from telephony import TelephonyError
 from voicebot.call.news import News
-from voicebot.campaign.batch import BatchFailed, BatchRun
+from voicebot.campaign.batch import BatchRun
 from voicebot.campaign.scripts import find_script
-from voicebot.cases import CaseFile, CasesError
+from voicebot.cases import CaseFile
 from voicebot.cli.common import ConfigOption, ScriptOption, console, errors, settings_or_fail, user_errors
 from voicebot.cli.prepare import prepare_voice
 from voicebot.cli.view import CallView
-from voicebot.reports.batch import BatchReport, write_csv
+from voicebot.reports.batch import BatchFigures, figures_table, write_report
 from voicebot.settings import Settings
-from voicebot.speech.errors import SpeechError
-from voicebot.store import Store, StoreError, open_store
+from voicebot.store import Store, open_store
 
 SHOWN_ERRORS = 10
 PREPARED_CASES = 8  # cases whose own lines are spoken before the first dial; the rest while the phones ring
@@ -38,7 +35,7 @@ class BatchDone:
 
     batch_id: int
     stopped: bool
-    report: BatchReport
+    figures: BatchFigures
     report_csv: Path
 
 
@@ -54,9 +51,9 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Call a batch and report. Ctrl-C ends running calls politely; running it again goes on where it stopped."""
         settings = settings_or_fail(config)
-        with user_errors(TelephonyError, CasesError, ScriptError, SpeechError, StoreError, BatchFailed):
+        with user_errors():
             done = run_batch(cases, script, lines, settings, round=round, report=report)
-        console.print(done.report.table())
+        console.print(figures_table(done.figures))
         console.print(f"报表 {done.report_csv}", highlight=False, soft_wrap=True)
         if done.stopped:
             console.print("[yellow]已停止；再次运行同一命令，从停下的地方继续。[/yellow]")
@@ -115,8 +112,5 @@ async def _drive(batch: BatchRun) -> bool:
 
 
 def _report(store: Store, settings: Settings, batch_id: int, stopped: bool, path: Path | None) -> BatchDone:
-    rows = tuple(store.report_rows(batch_id))
     target = path or settings.data_home / "reports" / f"batch-{batch_id}.csv"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_csv(rows, target)
-    return BatchDone(batch_id, stopped, BatchReport.of(rows), target)
+    return BatchDone(batch_id, stopped, write_report(store.report_rows(batch_id), target), target)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from telephony import Leg
+from telephony import Leg, LegEnded
 from voicebot.debtor import behaviour
 from voicebot.debtor.activity import Samples, Segmenter, Span, Started, WentQuiet
 from voicebot.debtor.behaviour import HangUp, Mind, Say, SendDtmf, line_of, react
@@ -84,8 +84,9 @@ class Conversation:
         """Take the call until it is over; returns its record, written to the folder if there is one."""
         dtmf = asyncio.create_task(self._collect_dtmf())
         try:
-            if await self._pick_up():
-                await self._listen_until(lambda: self._leg.outcome is not None)
+            with contextlib.suppress(LegEnded):  # the caller may be gone at any step of picking up
+                if await self._pick_up():
+                    await self._listen_until(lambda: self._leg.outcome is not None)
             outcome = await self._leg.wait_ended()
             await self._take_frames()
             await self._finish_hearing()
@@ -215,7 +216,7 @@ class Conversation:
                     self._say(number, barge_in)
                 case SendDtmf(digits):
                     self._marks.dtmf_sent += digits
-                    if self._leg.outcome is None:
+                    with contextlib.suppress(LegEnded):
                         await self._leg.send_dtmf(digits)
                 case HangUp(why):
                     self._marks.hung_up = why
@@ -244,8 +245,9 @@ class Conversation:
         self._emit({"event": "said", "call": self._call, "persona": self._persona.name, "text": line.text})
 
     async def _collect_dtmf(self) -> None:
-        while True:
-            self._marks.dtmf_heard += await self._leg.next_dtmf()
+        with contextlib.suppress(LegEnded):
+            while True:
+                self._marks.dtmf_heard += await self._leg.next_dtmf()
 
     # ---- keeping ---------------------------------------------------------------------------------------------------
 

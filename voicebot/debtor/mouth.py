@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 from voicebot.debtor.activity import Span
@@ -24,6 +25,9 @@ class Playout(Protocol):
     def write(self, pcm16: bytes) -> int: ...
 
     def flush(self) -> int: ...
+
+    @property
+    def queued(self) -> int: ...
 
 
 @dataclass(slots=True)
@@ -61,6 +65,7 @@ class Mouth:
     """Says lines on one call, over background noise if there is any. One line at a time."""
 
     _NOISE_AHEAD_FRAMES = 4  # 80 ms: outlasts an event loop that is late, and is flushed when a line begins
+    _SKIP_FRAMES = 5  # that many sent frames may go unreported without losing the place in a line
     _LINE_AHEAD_FRAMES = 500  # 10 s of a line at once, so that no lateness can tear a hole into it
 
     def __init__(self, playout: Playout, background: Background | None) -> None:
@@ -71,6 +76,7 @@ class Mouth:
         self._running: _Running | None = None
         self._left = 0
         self._before_line = 0
+        self._starved = 0
         self.misread_frames = 0  # sent, but not what was handed over
         self.torn_frames = 0  # frames of a line that came after a hole in it
 
@@ -92,13 +98,30 @@ class Mouth:
     def sent(self, index: int, tx: bytes) -> LineSaid | None:
         """Take the frame that was sent at tick `index`; returns the line that ended with it."""
         done = None
-        head = self._handed[0] if self._handed else None
-        if head is not None and (tx == head or tx != _SILENCE):
-            self.misread_frames += tx != head
+        for _ in range(self._went_out(tx)):
             self._handed.popleft()
-            done = self._advanced(index)
+            done = self._advanced(index) or done
         self._hand_over()
         return done
+
+    def _went_out(self, tx: bytes) -> int:
+        """How many of the handed frames are out by now, `tx` being the latest that was seen."""
+        if not self._handed:
+            return 0
+        if tx == self._handed[0]:
+            self._starved = 0
+            return 1
+        if tx != _SILENCE:
+            near = list(islice(self._handed, self._SKIP_FRAMES))
+            skipped = near.index(tx) if tx in near else 0
+            self.misread_frames += skipped or 1
+            return skipped + 1
+        self._starved = self._starved + 1 if self._playout.queued == 0 else 0
+        if self._starved <= self._SKIP_FRAMES:
+            return 0
+        # Nothing is left to be sent: the rest went out unseen, for example into a bridge.
+        self.misread_frames += len(self._handed)
+        return len(self._handed)
 
     def stop(self) -> LineSaid | None:
         """Fall silent; returns the line that was cut off."""

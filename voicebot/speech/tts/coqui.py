@@ -1,5 +1,6 @@
-"""How does a bank's own Coqui TTS model become a voice? A local folder with config.json and weights; nothing is downloaded.
+"""How does a bank's own Coqui TTS model become a voice?
 
+A local folder with config.json and weights is loaded; nothing is downloaded.
 Needs the extra `voicebot[coqui]` (the package coqui-tts, which brings torch with it).
 """
 
@@ -25,7 +26,8 @@ WEIGHTS = ("model.pth", "best_model.pth", "model_file.pth")
 class CoquiVoice:
     """A Coqui model folder as a voice; lines are rendered one at a time.
 
-    `voice` picks the speaker of a model with several. Raises VoiceError for a folder that is no model or a missing package.
+    `voice` picks the speaker of a model with several.
+    Raises VoiceError for a folder that is no model, or when the package is missing.
     """
 
     def __init__(self, model_dir: Path, voice: str | None = None) -> None:

@@ -1,8 +1,8 @@
 """Which lines has a person recorded, and how do they win over synthesis?
 
-A folder of wav files (any rate, PCM or G.711). A file says the line it is named after (您好.wav), or the folder's index.csv
-has the columns `text,file`. A line is taken whole where it was recorded whole; otherwise clause by clause: recorded
-clauses come from the folder, the rest from the voice behind it.
+A folder of wav files (any rate, PCM or G.711). A file says the line it is named after (您好.wav), or the folder's
+index.csv has the columns `text,file`. A line is taken whole where it was recorded whole; otherwise clause by clause:
+recorded clauses come from the folder, the rest from the voice behind it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""The main job, shown on one machine: the robot calls simulated debtors over real SIP and books what they promise."""

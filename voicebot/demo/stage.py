@@ -1,0 +1,47 @@
+"""Who plays, and with which settings? Debtors and a seat in processes of their own, the robot pointed at them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from voicebot.debtor.process import DebtorProcess
+from voicebot.settings import Settings
+
+DEBTOR_RTP = (40000, 44999)
+SEAT_RTP = (45000, 49999)
+RING_TIMEOUT_S = 12.0  # one persona never answers; nobody wants to watch that for half a minute
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """`settings`: the robot's, its trunk leading to the debtors. `records`: what the debtors and the seat heard."""
+
+    settings: Settings
+    records: Path
+
+
+@contextmanager
+def stage(settings: Settings, personas: Path, folder: Path) -> Iterator[Stage]:
+    """Start debtors (every *.yaml of `personas` but the seat) and the seat; stop them on leaving."""
+    cast = sorted(p for p in personas.glob("*.yaml") if p.name != "seat.yaml")
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        DebtorProcess(cast, record=folder, rtp_ports=DEBTOR_RTP, log=folder / "debtors.log") as debtors,
+        DebtorProcess([personas / "seat.yaml"], record=folder, rtp_ports=SEAT_RTP, log=folder / "seat.log") as seat,
+    ):
+        yield Stage(_pointed_at(settings, debtors.port, seat.port), folder)
+
+
+def _pointed_at(settings: Settings, debtor_port: int, seat_port: int) -> Settings:
+    sip = settings.sip.model_copy(
+        update={
+            "trunk": f"sip:{{phone}}@127.0.0.1:{debtor_port}",
+            "bind": "127.0.0.1",
+            "ring_timeout_s": RING_TIMEOUT_S,
+        }
+    )
+    seats = settings.seats.model_copy(update={"addresses": (f"sip:8001@127.0.0.1:{seat_port}",)})
+    return settings.model_copy(update={"sip": sip, "seats": seats})
