@@ -34,6 +34,7 @@ _POLL_MS = 5
 _ASK_FOR_CALLS = 4000  # more than any build holds: the library cuts it down to what it was compiled for
 _JITTER_BUFFER_MAX_MS = 200
 _GOODBYE_S = 2.0
+_UNREGISTER_S = 1.0
 _ROOM_S = 0.5
 _ROOM_RETRY_S = 0.1
 
@@ -56,6 +57,7 @@ class _Account(pj.Account):  # type: ignore[misc]
     def __init__(self, engine: Engine) -> None:
         super().__init__()
         self._engine = engine
+        self.bound = False  # a registrar holds our address
 
     def onIncomingCall(self, prm: Any) -> None:
         try:
@@ -66,6 +68,7 @@ class _Account(pj.Account):  # type: ignore[misc]
     def onRegState(self, prm: Any) -> None:
         try:
             active = prm.code // 100 == 2 and prm.expiration > 0
+            self.bound = active
             self._engine.tell(self._engine.listener.on_registration, int(prm.code), prm.reason, active)
         except Exception:
             self._engine.fault("registration")
@@ -336,12 +339,21 @@ class Engine:
             call.destroy()
         if self._account is not None:
             account, self._account = self._account, None
+            self._unregister(account)
             account.shutdown()
             pj.Account.__swig_destroy__(account)
-        self._endpoint.libDestroy()
+        self._endpoint.libDestroy(pj.PJSUA_DESTROY_NO_RX_MSG)  # else it waits a second for what is over by now
         pj.Endpoint.__swig_destroy__(self._endpoint)
         while self._queue:
             self._queue.popleft()()
+
+    def _unregister(self, account: Any) -> None:
+        if not account.bound:
+            return
+        until_s = time.monotonic() + _UNREGISTER_S
+        account.setRegistration(False)
+        while account.bound and time.monotonic() < until_s:
+            self._endpoint.libHandleEvents(_POLL_MS)
 
     def _pump_until_empty(self, limit_s: float, but_for_lingering: bool = False) -> None:
         until_s = time.monotonic() + limit_s

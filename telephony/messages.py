@@ -26,7 +26,7 @@ _COMPACT = {
 """Compact header names, RFC 3261 section 7.3.3 and the registry it started."""
 
 _URI = re.compile(r"sips?:(?:[^\s@<>\"]+@)?(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?(?:[;?][^\s<>\"]*)?")
-_NAME_ADDR = re.compile(r'(?:"[^"\r\n]*"|[^<>"\r\n]*)<([^<>\r\n]+)>[^<>\r\n]*')
+_NAME_ADDR = re.compile(r'(?:"[^"\r\n]*"\s*|[^<>"\r\n]*)<([^<>\r\n]+)>[^<>\r\n]*')
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _Q850 = re.compile(r"Q\.850\b[^,]*?;\s*cause\s*=\s*(\d{1,3})", re.IGNORECASE)
 

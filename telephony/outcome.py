@@ -129,11 +129,13 @@ def classify(
 
 
 def ended_by(*, cause: LegEvent, responded: bool, sip_code: int) -> EndedBy:
-    """Who put an end to it. A library timeout that no far side had a part in counts as "timeout"."""
+    """Who put an end to it. Codes that the library made up itself are no doing of the far side."""
     if cause is LegEvent.HANGUP:
         return "local"
     if cause in (LegEvent.RING_TIMEOUT, LegEvent.DEAD_HOST):
         return "timeout"
     if cause is LegEvent.FAIL:
         return "error"
-    return "timeout" if not responded and sip_code == 408 else "remote"
+    if not responded and sip_code in _SILENT_CODES:
+        return "timeout" if sip_code == 408 else "error"
+    return "remote"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -26,12 +27,20 @@ def _own_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VOICEBOT_HOME", raising=False)
 
 
+@pytest.fixture
+def own_folder() -> Iterator[Path]:
+    """For a server of the test's own. Not pytest's folder: every pytest that starts closes that to other users, and
+    under root the server is another user."""
+    with TemporaryDirectory(prefix="voicebot-test-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("store")
-    server = private_server(folder / "pg")
-    yield folder
-    server.leave()
+def home() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="voicebot-test-", ignore_cleanup_errors=True) as folder:
+        server = private_server(Path(folder) / "pg")
+        yield Path(folder)
+        server.leave()
 
 
 @pytest.fixture

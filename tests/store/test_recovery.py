@@ -24,9 +24,9 @@ from voicebot.store.server import private_server
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(own_folder: Path) -> Settings:
     """A server of our own: it is going to suffer."""
-    return Settings(home=tmp_path)
+    return Settings(home=own_folder)
 
 
 def kill_server(store: Store) -> None:
@@ -71,8 +71,8 @@ def test_connections_cut_by_the_administrator_are_opened_again(store: Store, set
     assert len(store.claim_due("a", 3, loaded.batch_id)) == 3
 
 
-def test_a_database_that_stays_away_is_an_error_in_the_end(tmp_path: Path) -> None:
-    server = private_server(tmp_path / "pg")
+def test_a_database_that_stays_away_is_an_error_in_the_end(own_folder: Path) -> None:
+    server = private_server(own_folder / "pg")
     store = open_store(Settings(store=StoreSettings(url=server.url)), patience_s=0.5)
     server.leave()
     with pytest.raises(StoreUnavailable, match="away for"):
@@ -120,7 +120,7 @@ def test_no_case_is_dialled_twice_and_none_is_forgotten_under_kill_9(
 
     def start() -> None:
         arguments = [sys.executable, "-c", WORKER, settings.model_dump_json(), str(loaded.batch_id), str(dials)]
-        workers.append(subprocess.Popen(arguments, env=os.environ | {"PYTHONPATH": os.getcwd()}))
+        workers.append(subprocess.Popen(arguments, env=os.environ | {"PYTHONPATH": str(Path.cwd())}))
 
     for _ in range(3):
         start()

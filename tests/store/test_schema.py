@@ -12,7 +12,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy import CheckConstraint, Engine, create_engine, inspect, text
 
 from voicebot.settings import Settings
 from voicebot.settings import Store as StoreSettings
@@ -56,7 +56,7 @@ def test_the_migrations_lead_to_the_tables_as_the_program_knows_them(empty: Call
         found = inspect(db)
         for table in metadata.tables.values():
             in_database = {c["name"] for c in found.get_check_constraints(table.name)}
-            known = {c.name for c in table.constraints if c.__visit_name__ == "check_constraint"}
+            known = {c.name for c in table.constraints if isinstance(c, CheckConstraint)}
             assert in_database == known, table.name
 
 

@@ -54,8 +54,8 @@ def is_gone(pid: int, within_s: float = 5.0) -> bool:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "pg"
+def folder(own_folder: Path) -> Path:
+    return own_folder / "pg"
 
 
 def test_it_listens_on_the_loopback_only_and_wants_the_password(folder: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from telephony.library import is_pypi_wheel
 from voicebot.call.news import News, news_from_json
-from voicebot.campaign.worker import WorkerSpec
+from voicebot.campaign.spec import WorkerSpec
 from voicebot.settings import Settings
 
 WHEEL_CALLS = 4  # calls per process in the PyPI wheel

@@ -7,11 +7,9 @@ per piece of news; the line `stop` on its standard input, or the end of that inp
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import signal
 import sys
-from dataclasses import asdict, dataclass
 
 from dialogue.rendering import case_clauses, likely_clauses
 from dialogue.script import Script
@@ -19,24 +17,12 @@ from telephony import TelephonyError
 from voicebot.call.dialer import Dialer
 from voicebot.call.news import News
 from voicebot.campaign.scripts import find_script
+from voicebot.campaign.spec import WorkerSpec
 from voicebot.settings import Settings
 from voicebot.store import AttemptEnd, Claim, Store, open_store
 
 POLL_S = 0.5
 STOP_REASON = "batch stopped"
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerSpec:
-    """What the supervisor tells a worker."""
-
-    batch_id: int
-    script: str
-    lines: int
-    settings: str  # Settings as JSON
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
 
 
 def say(news: News) -> None:
@@ -155,4 +141,4 @@ async def _take_orders(worker: Worker) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(WorkerSpec(**json.loads(sys.argv[1]))))
+    asyncio.run(main(WorkerSpec.from_json(sys.argv[1])))

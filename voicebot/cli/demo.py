@@ -22,6 +22,7 @@ from voicebot.settings import PROJECT_ROOT, Settings
 from voicebot.store import open_store
 
 SCRIPT = "m1_collection"
+SEAT = "seat.yaml"
 
 
 def register(app: typer.Typer) -> None:
@@ -44,11 +45,12 @@ def _demo(settings: Settings, cases: Path, personas: Path, rounds: list[int]) ->
     zone = ZoneInfo(settings.timezone)
     stamp = f"{datetime.now(zone):%Y%m%d-%H%M%S}"
     cast = {normalise_user(p.user): p for p in load_personas([personas])}
+    files = sorted(p for p in personas.glob("*.yaml") if p.name != SEAT)
     compared: list[tuple[int, list[Compared]]] = []
     folder = settings.data_home / "demo" / stamp
     console.print("[dim]启动模拟债务人与坐席，首次需要合成他们的台词……[/dim]")
     for lines in rounds:
-        with stage(settings, personas, folder / f"lines-{lines}") as on:
+        with stage(settings, files, folder / f"lines-{lines}", seat=personas / SEAT) as on:
             label = "逐个呼叫" if lines == 1 else f"同时 {lines} 路"
             done = run_batch(cases, SCRIPT, lines, on.settings, round=f"demo {stamp} {lines}", label=label)
         if done.stopped:

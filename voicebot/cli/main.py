@@ -29,8 +29,15 @@ app = typer.Typer(
 )
 
 
+@app.callback()
+def _voicebot() -> None:
+    """Keeps `voicebot NAME` a subcommand when only one is imported."""
+
+
 def main() -> None:
-    for name in COMMANDS:
+    # A command that is named is the only one imported: `voicebot models` works where the SIP library does not.
+    named = tuple(arg for arg in sys.argv[1:2] if arg in COMMANDS)
+    for name in named or COMMANDS:
         importlib.import_module(f"voicebot.cli.{name}").register(app)
     app()
 

@@ -33,24 +33,21 @@ def list_models(config: Config = None) -> None:
     """Show every model: its source, licence, size and cost, and whether it is here."""
     weights = _weights(config)
     table = Table(title=f"Weights under {weights.folder}", title_justify="left")
-    for heading in ("model", "what for", "source", "licence", "MB", "RAM MB", "RTF", "here"):
-        table.add_column(heading, justify="right" if heading in ("MB", "RAM MB", "RTF") else "left")
+    for heading in ("model", "licence", "MB", "RAM MB", "RTF", "here"):
+        table.add_column(heading, justify="right" if heading in ("MB", "RAM MB", "RTF") else "left", no_wrap=True)
     for name, model in weights.manifest.models.items():
         table.add_row(
-            f"{name}{' *' if model.default else ''}",
-            model.purpose,
-            _source(model),
-            model.licence + (" (see note)" if model.licence_note else ""),
+            f"{name} *" if model.default else name,
+            model.licence,
             str(model.download_bytes // 1_000_000) if model.packages else "-",
             str(model.ram_mb),
             f"{model.rtf:g}",
             _state(weights.inspect(name, hashes=False)),
         )
     out.print(table)
-    out.print("* fetched by `voicebot models pull` without names. RTF: CPU seconds per second of audio, one core.")
+    out.print("* fetched by `voicebot models pull` without names. RTF: CPU seconds per second of audio, one core.\n")
     for name, model in weights.manifest.models.items():
-        if model.licence_note:
-            out.print(f"[bold]{name}[/]: {model.licence_note}")
+        out.print(f"[bold]{name}[/]: {model.purpose}. {_source(model, weights.path(name))} {model.licence_note}")
 
 
 @models.command()
@@ -77,9 +74,11 @@ def pull(
                 weights.pull(name, offline=offline, watcher=bars)
             except WeightsError as e:
                 failed += 1
+                bars.fail(name)
                 typer.echo(f"voicebot models: {e}", err=True)
     if failed:
         raise typer.Exit(2)
+    weights.tidy()
 
 
 @models.command()
@@ -138,6 +137,10 @@ class _Bars:
     def unpacking(self, model: Model) -> None:
         self._progress.update(self._tasks[model.name], note="unpacking, checking")
 
+    def fail(self, name: str) -> None:
+        if name in self._tasks:
+            self._progress.update(self._tasks[name], note="[red]failed[/]")
+
     def finish(self, model: Model, *, already_there: bool) -> None:
         note = "already here" if already_there else "installed"
         self._progress.update(self._tasks[model.name], completed=model.download_bytes, note=note)
@@ -155,11 +158,13 @@ def _stop(error: Exception) -> typer.Exit:
     return typer.Exit(2)
 
 
-def _source(model: Model) -> str:
+def _source(model: Model, folder: Path) -> str:
     if model.bring_your_own is not None:
-        return "bring your own"
+        return model.bring_your_own.format(folder=folder)
     registry = {"npm": "npm", "pypi-wheel": "PyPI", "pypi-sdist": "PyPI"}
-    return "\n".join(f"{registry[p.kind]} {p.name} {p.version}" for p in model.packages.values())
+    packages = ", ".join(f"{registry[p.kind]} {p.name} {p.version}" for p in model.packages.values())
+    extra = f", engine: pip install 'voicebot\\[{model.extra}]'" if model.extra else ""
+    return f"From {packages}{extra}."
 
 
 def _state(finding: Finding) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,15 +24,14 @@ class Stage:
 
 
 @contextmanager
-def stage(settings: Settings, personas: Path, folder: Path) -> Iterator[Stage]:
-    """Start debtors (every *.yaml of `personas` but the seat) and the seat; stop them on leaving."""
-    cast = sorted(p for p in personas.glob("*.yaml") if p.name != "seat.yaml")
+def stage(settings: Settings, cast: Sequence[Path], folder: Path, *, seat: Path) -> Iterator[Stage]:
+    """Start the debtors `cast` and the human seat; stop them on leaving. What they hear is recorded in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with (
         DebtorProcess(cast, record=folder, rtp_ports=DEBTOR_RTP, log=folder / "debtors.log") as debtors,
-        DebtorProcess([personas / "seat.yaml"], record=folder, rtp_ports=SEAT_RTP, log=folder / "seat.log") as seat,
+        DebtorProcess([seat], record=folder, rtp_ports=SEAT_RTP, log=folder / "seat.log") as person,
     ):
-        yield Stage(_pointed_at(settings, debtors.port, seat.port), folder)
+        yield Stage(_pointed_at(settings, debtors.port, person.port), folder)
 
 
 def _pointed_at(settings: Settings, debtor_port: int, seat_port: int) -> Settings:

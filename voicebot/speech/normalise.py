@@ -188,7 +188,7 @@ def _fraction(match: re.Match[str]) -> str:
 
 
 def _measured(match: re.Match[str]) -> str:
-    return _wetext().normalize(match[0])
+    return str(_wetext().normalize(match[0]))
 
 
 @cache

@@ -44,7 +44,15 @@ SYSTEM_USER = "pgserver"
 """Whom the server runs as when the program runs as root, which PostgreSQL refuses."""
 
 START_TIMEOUT_S = 30.0
-OPTIONS = ("max_connections=100", "shared_buffers=64MB", "timezone=UTC", "log_min_messages=warning")
+# One syncfs instead of a thousand fsyncs: a server that was killed is back in one second instead of five.
+SYNC_METHOD = "syncfs" if sys.platform == "linux" else "fsync"
+OPTIONS = (
+    "max_connections=100",
+    "shared_buffers=64MB",
+    "timezone=UTC",
+    "log_min_messages=warning",
+    f"recovery_init_sync_method={SYNC_METHOD}",
+)
 
 _guard = threading.RLock()
 _running: dict[Path, PrivateServer] = {}
@@ -165,6 +173,7 @@ class PrivateServer:
                 "initdb",
                 *("--pgdata", str(draft), "--username", USER, "--pwfile", str(handover)),
                 *("--auth-host=scram-sha-256", "--auth-local=scram-sha-256", "--encoding=UTF8", "--locale=C"),
+                f"--sync-method={SYNC_METHOD}",
             )
         finally:
             handover.unlink()

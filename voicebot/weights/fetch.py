@@ -74,10 +74,13 @@ def fetch_package(
 def _copy(package: Package, offline: Path, scratch: Path) -> None:
     source = offline / package.file
     if not source.is_file():
-        client = "npm pack" if package.kind == "npm" else "pip download --no-deps"
+        command = (
+            f"npm pack {package.name}@{package.version}"
+            if package.kind == "npm"
+            else f"pip download --no-deps {package.name}=={package.version}"
+        )
         raise FetchFailed(
-            f"{source} is missing; on a machine with a registry, `{client}` "
-            f"{package.name} {package.version} and copy {package.file} there"
+            f"{source} is missing; on a machine with a registry run `{command}` and copy {package.file} here"
         )
     shutil.copyfile(source, scratch / package.file)
 

