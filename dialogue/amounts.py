@@ -26,7 +26,7 @@ class AmountMention:
 _MONEY = re.compile(
     rf"(?<![.\d])(?P<number>{NUMERAL})(?P<about>来|多|几|左右)?(?P<unit>块钱?|元钱?|块儿|圆)?"
     rf"(?:(?P<jiao>零?[零一二两三四五六七八九\d])(?:毛|角)(?:钱)?|(?P<short>[一二两三四五六七八九\d])(?![\d号点天月个分期年百千万十]))?"
-    rf"(?:零?(?P<fen>[一二两三四五六七八九\d])分)?"
+    rf"(?:零?(?P<fen>[一二两三四五六七八九\d])(?:分|(?<=[毛角].)))?"
 )
 _NOT_MONEY_AFTER = re.compile(
     r"^(?:号|日(?!元)|月|年|天|点|个|分钟|小时|周|期|次|遍|岁|楼|路|层|位|人|家|张|笔|条|台|刻|度|%|下|起|会|定|样|些|直|般|共|切)"
@@ -70,11 +70,8 @@ def _amount(m: re.Match[str], text: str) -> Decimal | None:
         # Without 块 or 元 only a number that can hardly be anything else is money.
         round_words = any(c in m["number"] for c in "百千万")
         digits = m["number"].replace(".", "").isdigit() and Decimal(100) <= number < Decimal(10_000_000)
-        jiao_or_fen = m["jiao"] or m["fen"]
-        if not round_words and not digits and not jiao_or_fen:
+        if not round_words and not digits:
             return None
-        if jiao_or_fen and not m["short"] and not round_words:
-            return _coins(m, number)
     total = number
     if has_unit:
         if m["jiao"]:
@@ -84,10 +81,6 @@ def _amount(m: re.Match[str], text: str) -> Decimal | None:
         if m["fen"]:
             total += (parse_number(m["fen"]) or Decimal(0)) / 100
     return total.quantize(Decimal("0.01"))
-
-
-def _coins(m: re.Match[str], number: Decimal) -> Decimal | None:
-    return None
 
 
 def offered(text: str) -> AmountMention | None:

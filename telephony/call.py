@@ -265,8 +265,15 @@ class Leg:
     def sip_call(self) -> SipCall | None:
         return self._call
 
-    def arm(self, event: LegEvent, after_s: float) -> None:
-        """Apply `event` after a while, unless the leg has left the matter behind."""
+    def start_timers(self, dead_host_s: float, ring_s: float) -> None:
+        """Watch over a call of our own, from whatever it has come to by now."""
+        if self.state in (LegState.ANSWERED, LegState.BRIDGED, LegState.ENDING, LegState.ENDED):
+            return
+        self._arm(LegEvent.RING_TIMEOUT, ring_s)
+        if not self._record.responded:
+            self._arm(LegEvent.DEAD_HOST, dead_host_s)
+
+    def _arm(self, event: LegEvent, after_s: float) -> None:
         self._timers[event] = asyncio.get_running_loop().call_later(after_s, self._on_timer, event)
 
     def on_fact(self, fact: SipFact) -> None:
@@ -300,7 +307,7 @@ class Leg:
         if before.state is LegState.BRIDGED and self.state is not LegState.BRIDGED:
             self._endpoint.on_unbridged(self)
         if self.state is LegState.ENDING:
-            self.arm(LegEvent.LINGER, _LINGER_S if self._record.responded else _LINGER_SILENT_S)
+            self._arm(LegEvent.LINGER, _LINGER_S if self._record.responded else _LINGER_SILENT_S)
         elif self.state is LegState.ENDED:
             self._finish(event, fact)
 

@@ -161,10 +161,7 @@ class Endpoint(Listener):
         except pj.Error as e:
             return self._refused_by_library(leg, uri, e)
         leg.attach(call)
-        if leg.state is LegState.DIALING:
-            leg.arm(LegEvent.DEAD_HOST, self.settings.dead_host_timeout_s)
-        if leg.state not in (LegState.ENDED, LegState.ANSWERED):
-            leg.arm(LegEvent.RING_TIMEOUT, ring_timeout_s or self.settings.ring_timeout_s)
+        leg.start_timers(self.settings.dead_host_timeout_s, ring_timeout_s or self.settings.ring_timeout_s)
         return leg
 
     async def incoming(self) -> Leg:

@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import pjsua2 as pj
@@ -37,6 +37,8 @@ _GOODBYE_S = 2.0
 _UNREGISTER_S = 1.0
 _ROOM_S = 0.5
 _ROOM_RETRY_S = 0.1
+_TRANSACTION_S = 33.0  # 64*T1 and a little: by then the library has given up by itself (RFC 3261, 17.1.1)
+_TOO_MANY = 70010  # PJ_ETOOMANY
 
 _one_live = threading.Lock()
 
@@ -91,6 +93,7 @@ class Engine:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._stale: list[tuple[float, bytes]] = []
         self._room_at_s = 0.0
         self._endpoint: Any = None
         self._account: Any = None
@@ -157,22 +160,25 @@ class Engine:
 
     def make_call(self, media: LegMedia, leg: Any, uri: str, from_uri: str, headers: Mapping[str, str]) -> SipCall:
         """Send an INVITE. Raises NoFreeLine, or the library's own error."""
-        until_s = time.monotonic() + _ROOM_S
-        while len(self._calls) >= self.capacity and time.monotonic() < until_s:
-            self._make_room()
-            self._turn(_POLL_MS)
-        if len(self._calls) >= self.capacity:
-            raise NoFreeLine(f"all {self.capacity} lines of this process are taken")
         call = SipCall(self, self._account, media)
         call.leg = leg
         self._calls.add(call)
-        try:
-            call.dial(uri, from_uri, headers)
-        except Exception:
-            if not call.over:
-                self._dead.append((call, None))
-            raise
-        return call
+        until_s = time.monotonic() + _ROOM_S
+        while True:
+            try:
+                call.dial(uri, from_uri, headers)
+                return call
+            except Exception as e:
+                crowded = isinstance(e, pj.Error) and e.status == _TOO_MANY
+                if crowded and time.monotonic() < until_s:
+                    self._make_room()
+                    self._turn(_POLL_MS)
+                    continue
+                if not call.over:
+                    self._dead.append((call, None))
+                if crowded:
+                    raise NoFreeLine(f"all {self.capacity} lines of this process are taken") from None
+                raise
 
     def receive(self, prm: Any) -> None:
         """An INVITE came in."""
@@ -234,10 +240,12 @@ class Engine:
         while self._dead:
             call, fact = self._dead.pop(0)
             self._calls.discard(call)
+            if answer := call.unanswered_response():
+                self._stale.append((time.monotonic() + _TRANSACTION_S, answer))
             call.destroy()
             if fact is not None:
                 self.deliver(call, fact)
-        if len(self._calls) >= self.capacity:
+        if len(self._calls) + len(self._stale) >= self.capacity:
             self._make_room()
 
     def _set_up(self) -> None:
@@ -304,15 +312,19 @@ class Engine:
         return config
 
     def _make_room(self) -> None:
-        """Free lines held by calls whose far end stays silent, by answering ourselves what it will not answer."""
+        """Free the lines that the library holds for far ends that stay silent, by giving ourselves the answers that
+        they owe us. Until a line is needed they are left alone: should such a far end wake up, the library still
+        takes the call back properly."""
         now_s = time.monotonic()
         if now_s - self._room_at_s < _ROOM_RETRY_S:
             return
         self._room_at_s = now_s
-        self._answer_ourselves([call for call in self._calls if call.lingering and not call.over])
+        owed = [answer for expires_s, answer in self._stale if expires_s > now_s]
+        self._stale.clear()
+        self._answer_ourselves(owed, [call for call in self._calls if call.lingering])
 
-    def _answer_ourselves(self, calls: list[SipCall]) -> None:
-        answers = [answer for call in calls if (answer := call.unanswered_response())]
+    def _answer_ourselves(self, answers: list[bytes], calls: Iterable[SipCall]) -> None:
+        answers += [answer for call in calls if (answer := call.unanswered_response())]
         if not answers:
             return
         host = "127.0.0.1" if self.settings.bind == "0.0.0.0" else self.settings.bind
@@ -332,7 +344,7 @@ class Engine:
                 log.debug("hanging up at the end: %s", e.info())
         self._pump_until_empty(_GOODBYE_S, but_for_lingering=True)
         if self._calls:
-            self._answer_ourselves(list(self._calls))
+            self._answer_ourselves([], self._calls)
             self._pump_until_empty(_ROOM_S)
         for call in list(self._calls):
             self._calls.discard(call)

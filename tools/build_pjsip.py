@@ -118,7 +118,8 @@ def build(options: argparse.Namespace, work: Path) -> Path:
         raise BuildError(f"swig made no bindings; see {logs / 'bind.log'}")
     packed = work / "wheel"
     shutil.rmtree(packed, ignore_errors=True)
-    step("pack", [sys.executable, "-m", "pip", "wheel", "--no-deps", "-w", str(packed), "."], bindings, logs, flags)
+    stripped = {**flags, "LDFLAGS": "-Wl,-s"}
+    step("pack", [sys.executable, "-m", "pip", "wheel", "--no-deps", "-w", str(packed), "."], bindings, logs, stripped)
     made = next(packed.glob("*.whl"), None)
     if made is None:
         raise BuildError(f"no wheel came out; see {logs / 'pack.log'}")

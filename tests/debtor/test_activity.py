@@ -91,7 +91,7 @@ def test_an_utterance_is_over_only_after_the_silence_asked_for() -> None:
 
 def test_an_utterance_comes_with_the_audio_around_it() -> None:
     heard = on_the_line(silence(500), voice(500), silence(900))
-    done = [found for found in segment(heard) if isinstance(found, WentQuiet)][0]
+    done = next(found for found in segment(heard) if isinstance(found, WentQuiet))
     assert len(done.pcm16) // 2 / 8 == pytest.approx(300 + 500 + 700, abs=60)
 
 

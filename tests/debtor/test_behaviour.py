@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -78,6 +79,13 @@ def test_it_answers_what_it_heard_after_its_thinking_time() -> None:
 def test_what_fits_nothing_gets_the_line_for_everything_else() -> None:
     play = Play(persona(lines=[{"hears": "本人", "say": "我是"}], otherwise={"say": "啊？", "repeat": "always"}))
     play.robot("今天天气不错", 1000).until(4000).robot("是吧", 500).until(8000)
+    assert play.said() == [OTHERWISE, OTHERWISE]
+
+
+def test_it_asks_back_only_as_often_as_it_is_told() -> None:
+    play = Play(persona(otherwise={"say": "啊？", "repeat": 2}))
+    for _ in range(4):
+        play.robot("嗯", 500).until(play.now + 3000)
     assert play.said() == [OTHERWISE, OTHERWISE]
 
 
@@ -182,7 +190,7 @@ def test_somebody_who_shouts_never_stops_and_never_listens() -> None:
     play = Play(who).robot("您好", 3000).until(25000)
     starts = [at for at, _ in play.acts(Say)]
     assert play.said() == [n % 2 for n in range(len(starts))]
-    assert {b - a for a, b in zip(starts, starts[1:], strict=False)} == {1200}
+    assert {b - a for a, b in itertools.pairwise(starts)} == {1200}
     assert play.acts(HangUp) == [(20000, HangUp("max_call_s"))]
 
 

@@ -61,7 +61,10 @@ greeting: {dtmf: "42#", delay_ms: 300}
     "rings_on": "answer: {kind: no_answer}",
     "announces": "answer: {kind: early_media, then_after_ms: 1500}\ngreeting: {play: one.wav, delay_ms: 200}",
     "silent": "answer: {after_ms: 100}",
+    "customer": "answer: {after_ms: 100}\ngreeting: {play: today.wav, delay_ms: 1200}",
+    "seat": "answer: {after_ms: 100}\nlines:\n  - {hears: 今天, play: seat.wav}",
 }
+WORDS = Path(__file__).parent / "data"  # 请问您今天能还款吗; 可以的，我先给您登记分期申请
 USERS = {name: f"1390000{n:04d}" for n, name in enumerate(CAST)}
 
 
@@ -74,6 +77,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[DebtorProc
     folder = tmp_path_factory.mktemp("debtors")
     write_wav(folder / "one.wav", line_of(voice(900, seed=11)))
     write_wav(folder / "two.wav", line_of(voice(1600, seed=12)))
+    for words in WORDS.glob("*.wav"):
+        (folder / words.name).write_bytes(words.read_bytes())
     for name, text in CAST.items():
         head = f'name: {name}\nabout: a test\nuser: "{USERS[name]}"\n'
         (folder / f"{name}.yaml").write_text(head + text, "utf-8")
@@ -305,7 +310,7 @@ async def test_early_media_opens_before_the_answer(robot: Endpoint, stage: tuple
 async def test_four_calls_at_once_each_have_their_own_record(
     robot: Endpoint, stage: tuple[DebtorProcess, Path]
 ) -> None:
-    debtors, folder = stage
+    debtors, _folder = stage
     calls = [await call(robot, debtors, "interrupts") for _ in range(4)]
     assert all([await ours.leg.wait_answered() for ours in calls])
     for ours in calls:
@@ -320,10 +325,8 @@ async def test_four_calls_at_once_each_have_their_own_record(
         assert (theirs.lines[0].first_sample - theirs.heard[0].first_sample) / 8 == pytest.approx(900, abs=80)
 
 
-async def test_the_debtor_understands_what_it_hears(
-    robot: Endpoint, stage: tuple[DebtorProcess, Path], tmp_path: Path
-) -> None:
-    recording = Path(__file__).parent / "data" / "today.wav"
+async def test_the_debtor_understands_what_it_hears(robot: Endpoint, stage: tuple[DebtorProcess, Path]) -> None:
+    recording = WORDS / "today.wav"
     debtors, _ = stage
     ours = await call(robot, debtors, "silent")
     assert await ours.leg.wait_answered()
@@ -333,6 +336,21 @@ async def test_the_debtor_understands_what_it_hears(
     await ours.leg.hangup()
     theirs = await record_of(debtors, "silent")
     assert "今天" in "".join(heard.text for heard in theirs.heard)
+
+
+async def test_after_a_handoff_customer_and_seat_hear_each_other(
+    robot: Endpoint, stage: tuple[DebtorProcess, Path]
+) -> None:
+    debtors, _ = stage
+    customer, seat = await call(robot, debtors, "customer"), await call(robot, debtors, "seat")
+    assert await customer.leg.wait_answered() and await seat.leg.wait_answered()
+    await robot.bridge(customer.leg, seat.leg)
+    await customer.listen(7.5)
+    await customer.leg.hangup()
+    await seat.leg.hangup()
+    at_customer, at_seat = await record_of(debtors, "customer"), await record_of(debtors, "seat")
+    assert "今天" in "".join(heard.text for heard in at_seat.heard)
+    assert "登记" in "".join(heard.text for heard in at_customer.heard)
 
 
 def tool(*arguments: str | Path) -> list[str]:

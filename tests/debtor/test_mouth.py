@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from debtor_sounds import voice
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from debtor_sounds import voice
 
 from voicebot.debtor.mouth import Mouth
 from voicebot.debtor.persona import Noise
@@ -78,7 +78,7 @@ def test_ticks_in_which_nothing_was_sent_before_a_line_do_not_shift_it(late: int
     mouth.say(0, "喂", spoken, barge_in=False, backchannel=False)
     for index in range(late):
         assert mouth.sent(index, SILENCE) is None
-    (said,), sent = run(wire, mouth, 200, start=late)
+    (said,), _sent = run(wire, mouth, 200, start=late)
     assert said.first_sample == late * 160
     assert mouth.torn_frames == 0
 

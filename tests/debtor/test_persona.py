@@ -72,7 +72,7 @@ def test_a_mistake_is_named_with_its_file_and_line(tmp_path: Path, broken: str, 
 
 
 def test_a_missing_file_is_a_persona_error_and_no_crash(tmp_path: Path) -> None:
-    with pytest.raises(PersonaError, match="nobody.yaml"):
+    with pytest.raises(PersonaError, match=r"nobody\.yaml"):
         load_persona(tmp_path / "nobody.yaml")
 
 

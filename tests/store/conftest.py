@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -29,6 +30,12 @@ def _own_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def own_folder() -> Iterator[Path]:
+    with temporary_folder() as folder:
+        yield folder
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
     """For a server of the test's own. Not pytest's folder: every pytest that starts closes that to other users, and
     under root the server is another user."""
     with TemporaryDirectory(prefix="voicebot-test-", ignore_cleanup_errors=True) as folder:
@@ -37,9 +44,9 @@ def own_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def home() -> Iterator[Path]:
-    with TemporaryDirectory(prefix="voicebot-test-", ignore_cleanup_errors=True) as folder:
-        server = private_server(Path(folder) / "pg")
-        yield Path(folder)
+    with temporary_folder() as folder:
+        server = private_server(folder / "pg")
+        yield folder
         server.leave()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -16,17 +17,26 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.store.conftest import NOW, case, promise
+from tests.store.conftest import NOW, case, promise, temporary_folder
 from voicebot.settings import Settings
 from voicebot.settings import Store as StoreSettings
 from voicebot.store import NewCall, Store, StoreError, StoreUnavailable, open_store
 from voicebot.store.server import private_server
 
 
-@pytest.fixture
-def settings(own_folder: Path) -> Settings:
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
     """A server of our own: it is going to suffer."""
-    return Settings(home=own_folder)
+    with temporary_folder() as folder:
+        yield folder
+
+
+_numbers = itertools.count(1)
+
+
+def fresh() -> str:
+    """The hash of a file that no other test has loaded."""
+    return f"{next(_numbers):064d}"
 
 
 def kill_server(store: Store) -> None:
@@ -45,7 +55,7 @@ def test_a_promise_survives_the_server_s_death_right_after_it(store: Store, call
 
 
 def test_work_goes_on_while_the_server_is_killed_under_it(store: Store) -> None:
-    loaded = store.load_batch("a.csv", "0" * 64, "m1_collection", map(case, range(60)))
+    loaded = store.load_batch("a.csv", fresh(), "m1_collection", map(case, range(60)))
     killer = threading.Timer(0.05, kill_server, (store,))
     killer.start()
     stored: list[str] = []
@@ -62,7 +72,7 @@ def test_work_goes_on_while_the_server_is_killed_under_it(store: Store) -> None:
 
 
 def test_connections_cut_by_the_administrator_are_opened_again(store: Store, settings: Settings) -> None:
-    loaded = store.load_batch("a.csv", "0" * 64, "m1_collection", map(case, range(3)))
+    loaded = store.load_batch("a.csv", fresh(), "m1_collection", map(case, range(3)))
     assert store.server is not None
     admin = create_engine(store.server.url)
     with admin.connect() as db:
@@ -113,8 +123,8 @@ def workers() -> Iterator[list[subprocess.Popen[bytes]]]:
 def test_no_case_is_dialled_twice_and_none_is_forgotten_under_kill_9(
     store: Store, settings: Settings, tmp_path: Path, workers: list[subprocess.Popen[bytes]]
 ) -> None:
-    n = 150
-    loaded = store.load_batch("a.csv", "0" * 64, "m1_collection", map(case, range(n)))
+    n = 120
+    loaded = store.load_batch("a.csv", fresh(), "m1_collection", map(case, range(n)))
     dials = tmp_path / "dials"
     dials.touch()
 
@@ -125,12 +135,12 @@ def test_no_case_is_dialled_twice_and_none_is_forgotten_under_kill_9(
     for _ in range(3):
         start()
     chance = random.Random(7)
-    for kills_at in (15, 40, 70, 100):
+    for kills_at in (10, 30, 50, 80):
         while dials.read_text().count("\n") < kills_at:
             time.sleep(0.01)
         victim = chance.choice([w for w in workers if w.poll() is None])
         victim.kill()
-        if kills_at == 70:
+        if kills_at == 50:
             kill_server(store)
         start()
     deadline = time.monotonic() + 60

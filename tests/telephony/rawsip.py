@@ -106,7 +106,8 @@ class RawPeer(asyncio.DatagramProtocol):
 
     async def call(self, uri: str, headers: dict[str, str] | None = None) -> None:
         self._target, self._to = uri, f"<{uri}>"
-        self._send("INVITE", headers or {}, sdp(31990))
+        self._invite_branch = f"z9hG4bK-raw-{next(_numbers)}"
+        self._send("INVITE", headers or {}, sdp(31990), branch=self._invite_branch)
 
     async def established(self) -> None:
         while True:
@@ -115,6 +116,10 @@ class RawPeer(asyncio.DatagramProtocol):
                 break
         self._to = headers["To"]
         self._send("ACK", {}, sequence=self._sequence)
+
+    def cancel(self) -> None:
+        """Take the INVITE back: same transaction, so the same branch and sequence number."""
+        self._send("CANCEL", {}, sequence=self._sequence, branch=self._invite_branch)
 
     async def request(self, method: str, headers: dict[str, str]) -> str:
         self._send(method, headers)
@@ -127,12 +132,12 @@ class RawPeer(asyncio.DatagramProtocol):
             if headers["CSeq"].endswith(method):
                 return start, headers
 
-    def _send(self, method: str, headers: dict[str, str], body: str = "", sequence: int = 0) -> None:
+    def _send(self, method: str, headers: dict[str, str], body: str = "", sequence: int = 0, branch: str = "") -> None:
         if not sequence:
             self._sequence += 1
         lines = [
             f"{method} {self._target} SIP/2.0",
-            f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK-raw-{next(_numbers)}",
+            f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch={branch or f'z9hG4bK-raw-{next(_numbers)}'}",
             "Max-Forwards: 70",
             f"From: <sip:raw@127.0.0.1:{self.port}>;tag=rawtag",
             f"To: {self._to}",

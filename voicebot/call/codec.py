@@ -38,9 +38,7 @@ _modules = [
     "dialogue.protocol",
     "voicebot.call.turns",
     "voicebot.call.core",
-    "voicebot.call.core",
     "voicebot.speech.api",
-    "voicebot.call.session",  # last: it brings telephony with it, which reading the rest does without
 ]
 
 
@@ -119,8 +117,9 @@ def _decode_object(data: dict[str, Any]) -> Any:
             return _class(name)(**{k: decode(v) for k, v in fields.items()})
         case {"$enum": str(name), "is": member}:
             return _class(name)(decode(member))
-        case {"$datetime": str(text), "zone": str(zone), **rest}:
-            return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone), fold=rest.get("fold", 0))
+        case {"$datetime": str(text), **rest}:
+            moment = datetime.fromisoformat(text).replace(fold=rest.get("fold", 0))
+            return moment.replace(tzinfo=ZoneInfo(rest["zone"])) if "zone" in rest else moment
         case {"$list": list(parts)}:
             return [decode(v) for v in parts]
         case {"$set": list(parts)}:
@@ -139,9 +138,10 @@ def _decode_object(data: dict[str, Any]) -> Any:
 
 def _zone_of(value: Any) -> dict[str, Any]:
     """isoformat keeps the offset but not the zone, and the day after tomorrow needs the zone."""
-    if isinstance(value, datetime) and isinstance(value.tzinfo, ZoneInfo) and value.tzinfo.key:
-        return {"zone": value.tzinfo.key} | ({"fold": 1} if value.fold else {})
-    return {}
+    if not isinstance(value, datetime):
+        return {}
+    zone = {"zone": value.tzinfo.key} if isinstance(value.tzinfo, ZoneInfo) and value.tzinfo.key else {}
+    return zone | ({"fold": 1} if value.fold else {})
 
 
 def _name_of(cls: type) -> str:

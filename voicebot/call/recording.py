@@ -32,11 +32,8 @@ class RecordingError(RuntimeError):
     """A recording that cannot be written or read; the message names file and reason."""
 
 
-class Recorder:
-    """Records one running call. For one thread: the one that owns the call's frames.
-
-    Raises RecordingError when the file exists or cannot be made.
-    """
+class Recording:
+    """The recording of one running call. For one thread: the one that owns the call's frames."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -56,6 +53,11 @@ class Recorder:
             os.write(self._fd, _header(0))
         except OSError as e:
             self._fail(e)
+
+    @classmethod
+    def open(cls, path: Path) -> Recording:
+        """Start the recording of a new call. Raises RecordingError when the file exists or cannot be made."""
+        return cls(path)
 
     @property
     def stored_samples(self) -> int:
@@ -107,7 +109,7 @@ class Recorder:
             finally:
                 self._release()
 
-    def __enter__(self) -> Recorder:
+    def __enter__(self) -> Recording:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None) -> None:

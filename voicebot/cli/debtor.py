@@ -43,17 +43,19 @@ def debtor(
     answered, ended for each call.
     Ends its calls politely on SIGTERM, SIGINT, or when a pipe on its standard input is closed.
     """
+    from telephony import TelephonyError
     from voicebot.debtor.lines import kokoro_voices, render_personas
     from voicebot.debtor.persona import PersonaError, load_personas
+    from voicebot.speech.asr.base import AsrError
+    from voicebot.speech.tts.errors import VoiceError
 
+    rtp = _port_range(rtp_ports)
     try:
         settings = load_settings(config)
         cast = load_personas(personas)
-        rtp = _port_range(rtp_ports)
         if record is not None:
             record.mkdir(parents=True, exist_ok=True)
         stop = _StopRequest()
-
 
         def progress(done: int, total: int) -> None:
             if stop.requested.is_set():
@@ -65,7 +67,7 @@ def debtor(
         if processes > 1:
             raise typer.Exit(_spawn(personas, port, bind, record, processes, rtp, realtime_log, config, stop))
         asyncio.run(_serve(settings, cast, wardrobe, port, bind, rtp, record, realtime_log, stop))
-    except (PersonaError, SettingsError, ValueError, OSError, RuntimeError) as e:
+    except (PersonaError, SettingsError, TelephonyError, AsrError, VoiceError, OSError) as e:
         print(f"voicebot debtor: {e}", file=sys.stderr)
         raise typer.Exit(2) from e
 
@@ -170,7 +172,7 @@ def _spawn(
 def _port_range(text: str) -> tuple[int, int]:
     first, dash, last = text.partition("-")
     if not (dash and first.isdigit() and last.isdigit() and int(first) < int(last) <= 65535):
-        raise ValueError(f"--rtp-ports: expected FIRST-LAST, like 40000-49999, got {text!r}")
+        raise typer.BadParameter(f"--rtp-ports: expected FIRST-LAST, like 40000-49999, got {text!r}")
     return int(first), int(last)
 
 

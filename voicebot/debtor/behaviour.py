@@ -182,8 +182,8 @@ def _choose(persona: Persona, mind: Mind, last_ms: int) -> Mind:
         for number, line in enumerate(persona.lines):
             if line.barge_in_after_ms is None and line.fits(text) and _usable(line, number, mind):
                 return replace(mind, due=(number, last_ms + line.delay_ms))
-    if (line := persona.otherwise) is not None:
-        return replace(mind, due=(OTHERWISE, last_ms + line.delay_ms))
+    if persona.otherwise is not None and _usable(persona.otherwise, OTHERWISE, mind):
+        return replace(mind, due=(OTHERWISE, last_ms + persona.otherwise.delay_ms))
     return replace(mind, due=None, settled_utterance=mind.utterances)
 
 

@@ -195,8 +195,11 @@ class Persona(_Part):
         if self.shouts and not any(line.audible for line in self.lines):
             raise ValueError("shouts: true needs lines with say or play to shout")
         for which, line in (("greeting", self.greeting), ("otherwise", self.otherwise)):
-            if line is not None and line.barge_in_after_ms is not None:
-                raise ValueError(f"{which}: barge_in_after_ms belongs to a line under lines")
+            if line is None:
+                continue
+            for key in ("hears", "nth", "barge_in_after_ms"):
+                if key in line.model_fields_set:
+                    raise ValueError(f"{which}: {key} belongs to a line under lines")
         return self
 
     def audible_lines(self) -> list[Line]:

@@ -265,12 +265,15 @@ class PromptCache:
             future.cancel()
 
 
-def make_prompts(settings: Settings, *, workers: int = 1) -> PromptCache:
-    """The prompt cache that the settings describe. Raises VoiceError when the voice cannot be set up."""
+def make_prompts(settings: Settings, *, workers: int = 1, folder: Path | None = None) -> PromptCache:
+    """The prompt cache that the settings describe, under the data home unless `folder` says otherwise.
+
+    Raises VoiceError when the voice cannot be set up.
+    """
     speech = settings.speech
     return PromptCache(
         make_voice(settings).name,
-        settings.data_home / "cache" / "prompts",
+        folder or settings.data_home / "cache" / "prompts",
         speech.cache_mb,
         lambda: RenderProcess(settings),
         speed=speech.speed,

@@ -48,8 +48,10 @@ def add_cases(db: Connection, batch_id: int, rows: Sequence[CaseRow]) -> int:
 
 
 def progress(db: Connection, batch_id: int) -> BatchProgress:
-    counted = select(cases.c.status, func.count()).where(cases.c.batch_id == batch_id).group_by(cases.c.status)
-    n: dict[str, int] = dict((row._tuple() for row in db.execute(counted)))
+    counted = (
+        select(cases.c.status, func.count().label("n")).where(cases.c.batch_id == batch_id).group_by(cases.c.status)
+    )
+    n: dict[str, int] = {row.status: row.n for row in db.execute(counted)}
     if not n and db.execute(select(batches.c.id).where(batches.c.id == batch_id)).first() is None:
         raise NotFound(f"batch {batch_id}: no such batch")
     return BatchProgress(

@@ -64,6 +64,8 @@ class KokoroVoice:
         return to_pcm16(at_level(resample(np.concatenate(joined), MODEL_RATE_HZ, RATE_HZ)))
 
     def _speak(self, piece: str, speed: float) -> Samples:
+        if not re.search(r"\w", piece):  # the net hums at bare punctuation
+            return np.zeros(0, np.float32)
         net, vocabulary, style = self._loaded()
         tokens = [vocabulary[p] for p in phonemes(piece) if p in vocabulary][:MAX_TOKENS]
         if not tokens:

@@ -35,7 +35,7 @@ WORDS: dict[str, str] = {
     "先还": "xian1 huan2",
     "还到": "huan2 dao4",
     "还进": "huan2 jin4",
-    "还一部分": "huan2 yi2 bu4 fen5",
+    "一部分": "yi2 bu4 fen5",
     "还多少": "huan2 duo1 shao3",
     "还最低": "huan2 zui4 di1",
     "还全款": "huan2 quan2 kuan3",

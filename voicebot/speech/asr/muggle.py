@@ -1,0 +1,162 @@
+"""What did the customer say? The muggle network, listening for what the dialogue expects.
+
+A turn is decoded anew as it grows: the whole of three seconds costs some 40 ms, so nothing is carried from one partial
+to the next except when no speech has come since; then the last result stands, and the final one is free.
+
+With closed answers expected, each is scored as a whole (log P(answer | audio)) and the best is taken when it is likely
+enough in itself; heard freely, half of the short answers come out wrong. What the network hears in noise is kept out
+by four gates: too little sound, a sound that is one tone, a free decode that hears nothing, and one that is mumbling.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from dialogue.protocol import Expectation
+from voicebot.speech.api import RATE_HZ, AsrStream, Hypothesis
+from voicebot.speech.asr import search
+from voicebot.speech.asr.base import TurnAudio, spoken
+from voicebot.speech.asr.muggle_features import Activity, features, find_activity, frame_turn
+from voicebot.speech.asr.muggle_net import EOS, Encoded, MuggleNet, Past, no_past
+from voicebot.speech.audio import Samples, to_float
+
+Bandwidth = Literal["narrow", "wide"]
+
+ACCEPT_LOG_P = -5.0  # a closed answer less likely than this was not said
+MIN_SPEECH_MS = 60  # a clipped 嗯 has more
+MIN_CONFIDENCE = 0.2  # per character; under it, what was decoded is noise
+TONE_SHARE = 0.9  # of the power within one narrow band: a line's tone, not a voice
+_CHARACTERS_PER_S = 8.0  # nobody speaks Mandarin faster for long
+
+
+class MuggleAsr:
+    """Mandarin, from a folder with the muggle-speech weights. Thread-safe; raises MissingWeights.
+
+    `bandwidth` "wide" is for recordings of `rate_hz` 16 kHz and more, to compare with; calls are "narrow".
+    """
+
+    name = "muggle"
+
+    def __init__(
+        self, folder: Path, *, threads: int = 1, bandwidth: Bandwidth = "narrow", rate_hz: int = RATE_HZ
+    ) -> None:
+        self._net = MuggleNet(folder, threads)
+        self._narrowband = bandwidth == "narrow"
+        self._rate_hz = rate_hz
+
+    def stream(self, expectation: Expectation) -> AsrStream:
+        return _Turn(self._net, expectation, self._rate_hz, self._narrowband)
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A network bound to one utterance: what search.Stepper asks for."""
+
+    net: MuggleNet
+    encoded: Encoded
+    eos: int = EOS
+    unspoken: tuple[int, ...] = (1, 2)
+
+    def start(self, batch: int) -> Past:
+        return no_past(batch)
+
+    def step(self, characters: npt.NDArray[np.int64], past: Any) -> tuple[npt.NDArray[np.float32], Past]:
+        return self.net.step(characters, past, self.encoded)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decode:
+    """What came of the audio up to the end of its last sound."""
+
+    activity: Activity
+    heard: _Heard | None
+    text: str
+    confidence: float
+    closed: str | None
+    max_length: int = 0
+
+
+class _Turn:
+    def __init__(self, net: MuggleNet, expectation: Expectation, rate_hz: int, narrowband: bool) -> None:
+        self._net, self._rate_hz, self._narrowband = net, rate_hz, narrowband
+        self._audio = TurnAudio(rate_hz)
+        self._last: _Decode | None = None
+        known = {a: search.as_ids(spoken(a), net.ids) for a in expectation.answers}
+        self._answers = {a: ids for a, ids in known.items() if ids}
+        phrases = (search.as_ids(spoken(p), net.ids) for p in expectation.phrases)
+        self._phrases = [ids for ids in phrases if ids]
+
+    def feed(self, pcm16: bytes) -> None:
+        self._audio.feed(pcm16)
+
+    def partial(self) -> Hypothesis:
+        return self._hear(final=False)
+
+    def final(self) -> Hypothesis:
+        return self._hear(final=True)
+
+    def _hear(self, *, final: bool) -> Hypothesis:
+        began = time.thread_time()
+        pcm16 = self._audio.snapshot()
+        samples = to_float(pcm16)
+        activity = find_activity(samples, self._rate_hz)
+        if self._last is None or self._last.activity != activity:
+            self._last = self._decode(samples, activity)
+        found = self._last
+        text, confidence = found.text, found.confidence
+        if final and found.heard is not None and found.closed is None and self._phrases:
+            best = search.beam_search(found.heard, found.max_length, search.PhraseTrie(self._phrases))
+            text, confidence = self._net.text(best.ids), best.confidence
+        return Hypothesis(
+            text=text,
+            confidence=confidence,
+            final=final,
+            audio_ms=self._audio.ms(pcm16),
+            cpu_ms=(time.thread_time() - began) * 1000,
+            closed=found.closed,
+        )
+
+    def _decode(self, samples: Samples, activity: Activity) -> _Decode:
+        nothing = _Decode(activity, None, "", 0.0, None)
+        if activity.active_ms < MIN_SPEECH_MS or is_tone(samples[activity.start : activity.end]):
+            return nothing
+        framed = frame_turn(samples, self._rate_hz, activity)
+        heard = _Heard(self._net, self._net.encode(features(framed, self._rate_hz, narrowband=self._narrowband)))
+        seconds = (activity.end - activity.start) / self._rate_hz
+        max_length = 4 + int(seconds * _CHARACTERS_PER_S)
+        free = search.greedy(heard, max_length)
+        if not free.ids:
+            return nothing
+        closed = self._closed(heard)
+        if closed is not None:
+            return _Decode(activity, heard, closed[0], closed[1], closed[0])
+        if free.confidence < MIN_CONFIDENCE:
+            return nothing
+        return _Decode(activity, heard, self._net.text(free.ids), free.confidence, None, max_length)
+
+    def _closed(self, heard: _Heard) -> tuple[str, float] | None:
+        """The expected answer that was said, with its probability; None when none was."""
+        scored = search.score_answers(heard, list(self._answers.values()))
+        if not scored:
+            return None
+        answer, best = max(zip(self._answers, scored, strict=True), key=lambda pair: pair[1].log_p)
+        return (answer, best.confidence) if best.log_p >= ACCEPT_LOG_P else None
+
+
+def is_tone(samples: Samples) -> bool:
+    """Does one frequency carry nearly all of it, all the time? (dial, busy and ringing tone: 450 Hz in China)"""
+    size = 1024
+    if len(samples) < size:
+        return False
+    pieces = samples[: len(samples) // size * size].reshape(-1, size) * np.hanning(size)
+    power = np.abs(np.fft.rfft(pieces)) ** 2
+    peak = power.argmax(axis=1)
+    around = np.clip(peak[:, None] + np.arange(-2, 3), 0, power.shape[1] - 1)
+    share = np.take_along_axis(power, around, axis=1).sum(axis=1) / (power.sum(axis=1) + 1e-9)
+    return bool(np.median(share) > TONE_SHARE and peak.max() - peak.min() <= 3)
