@@ -3,8 +3,9 @@
     python bench/voice.py [--voice zf_xiaoyi ...] [--speed 1.0 ...] [--ears]
 
 For every voice that is present: CPU real-time factor, wall time of the first short clause, level; then the prompt
-cache: time to a line in memory and on disk. With --ears, the project's recogniser listens through 8 kHz G.711 A-law: character
-error rate, and syllable error rate (tones and homophones forgiven), which tells a voice's fault from the ears'.
+cache: time to a line in memory and on disk. With --ears, the project's recogniser listens through 8 kHz G.711 A-law:
+character error rate, and syllable error rate (tones and homophones forgiven), which tells a voice's faults from those
+of the ears.
 """
 
 from __future__ import annotations
@@ -57,13 +58,16 @@ def main() -> None:
     voices = _voices(settings, options.voice)
     ears = _ears(settings) if options.ears else None
     table = Table(title=f"{len(LINES)} lines a robot says", title_justify="left")
-    for heading in ("voice", "speed", "CPU RTF", "first clause ms", "syllables/s", "level dBFS", "CER", "syllable ER"):
+    for heading in ("voice", "speed", "RTF", "first ms", "syll/s", "dBFS", "CER", "SER"):
         table.add_column(heading, justify="right", no_wrap=True)
     for voice in voices:
         voice.render("您好。")
         for speed in options.speed:
             table.add_row(voice.name, f"{speed:g}", *_measure(voice, speed, ears))
     out.print(table)
+    out.print(
+        f"RTF: CPU; first: wall time of {FIRST_CLAUSE}; CER, SER: characters and syllables misheard through G.711"
+    )
     asyncio.run(_cache(settings, out))
 
 
@@ -106,8 +110,8 @@ async def _cache(settings: Settings, out: Console) -> None:
             memory_ms = min(_timed_get(prompts, LINES[4]) for _ in range(50))
         disk_ms = min(_timed_get(make_prompts(settings, folder=folder), LINES[4]) for _ in range(50))
     out.print(
-        f"prompt cache: in memory {memory_ms:.3f} ms, on disk {disk_ms:.2f} ms, rendered in the child {miss_ms:.0f} ms, "
-        f"the first one with loading {first_ms:.0f} ms"
+        f"prompt cache: in memory {memory_ms:.3f} ms, on disk {disk_ms:.2f} ms, "
+        f"rendered in the child {miss_ms:.0f} ms, the first one with loading {first_ms:.0f} ms"
     )
 
 

@@ -25,17 +25,21 @@ class AmountMention:
 
 _MONEY = re.compile(
     rf"(?<![.\d])(?P<number>{NUMERAL})(?P<about>来|多|几|左右)?(?P<unit>块钱?|元钱?|块儿|圆)?"
-    rf"(?:(?P<jiao>零?[零一二两三四五六七八九\d])(?:毛|角)(?:钱)?|(?P<short>[一二两三四五六七八九\d])(?![\d号点天月个分期年百千万十]))?"
+    rf"(?:(?P<jiao>零?[零一二两三四五六七八九\d])(?:毛|角)(?:钱)?|"
+    rf"(?P<short>[一二两三四五六七八九\d])(?![\d号点天月个分期年百千万十]))?"
     rf"(?:零?(?P<fen>[一二两三四五六七八九\d])(?:分|(?<=[毛角].)))?"
 )
 _NOT_MONEY_AFTER = re.compile(
-    r"^(?:号|日(?!元)|月|年|天|点|个|分钟|小时|周|期|次|遍|岁|楼|路|层|位|人|家|张|笔|条|台|刻|度|%|下|起|会|定|样|些|直|般|共|切)"
+    r"^(?:号|日(?!元)|月(?![底初])|年|天|点|个(?!月)|分钟|小时|周(?![一二三四五六日末])|期|次|遍|岁|楼|路|层|位|人|家|张|笔|条|台|刻|度|%)"
 )
 _NOT_OFFERED_BEFORE = re.compile(
-    r"(?:欠(?:了|你们|着)?|借了?|贷了?|工资(?:才|就|只有|是|有)?|利息(?:要|是|都|就)?|罚息(?:要|是|都|就)?|手续费|违约金|收入|"
-    r"已经还了?|还了|还过了?|付了|转了|交了|存了|扣了我?|花了|刷了|上个?月还了?|昨天还了?|刚还了?|一共(?:才)?|每个月(?:才|就)?|"
+    r"(?:欠(?:了|你们|着)?|借了?|贷了?|工资(?:才|就|只有|是|有)?|利息(?:要|是|都|就)?|"
+    r"罚息(?:要|是|都|就)?|手续费|违约金|收入|"
+    r"已经还了?|还了|还过了?|付了|转了|交了|存了|扣了我?|花了|刷了|上个?月还了?|昨天还了?|"
+    r"刚还了?|一共(?:才)?|每个月(?:才|就)?|"
     r"挣|赚|房租|尾号|卡号|工号|电话)(?:我|你们|才|就|有|是|都|个|大概|也就)*$"
 )
+_VAGUE_BEFORE = ("几", "数", "上")
 _KINDS = (
     ("minimum", re.compile(r"最低(?:还款额?|额度?|那个|消费)?|最少(?:那个|的)|最小还款")),
     ("half", re.compile(r"一半儿?|百分之五十|50%")),
@@ -47,11 +51,7 @@ _CORRECTION = re.compile(r"不对|不是|哦不|啊不|错了|还是|改成|改|
 
 def find_amounts(text: str) -> list[AmountMention]:
     """All amounts named in the text, offered or not, in their order."""
-    found = [
-        AmountMention(None, kind, m.start(), m.end())
-        for kind, pattern in _KINDS
-        for m in pattern.finditer(text)
-    ]
+    found = [AmountMention(None, kind, m.start(), m.end()) for kind, pattern in _KINDS for m in pattern.finditer(text)]
     for m in _MONEY.finditer(text):
         amount = _amount(m, text)
         if amount is not None and not any(f.start < m.end() and m.start() < f.end for f in found):
@@ -61,7 +61,7 @@ def find_amounts(text: str) -> list[AmountMention]:
 
 def _amount(m: re.Match[str], text: str) -> Decimal | None:
     number = parse_number(m["number"])
-    if number is None or (m["about"] == "几" and not m["unit"]):
+    if number is None or (m["about"] == "几" and not m["unit"]) or text[: m.start()].endswith(_VAGUE_BEFORE):
         return None
     has_unit = bool(m["unit"])
     if not has_unit:

@@ -1,7 +1,7 @@
 """What does every script inherit? How a person is protected, whatever the bank's script says.
 
-Written in the language of the scripts themselves. A script may give any of these lines other words by defining a line of
-the same name; the nodes and what follows from a protected act it cannot change.
+Written in the language of the scripts themselves. A script may give any of these lines other words by defining a
+line of the same name; the nodes and what follows from a protected act it cannot change.
 """
 
 BASE = """
@@ -25,7 +25,9 @@ lines:
   abuse_bye: [看来您现在不方便沟通，那我先不打扰了，再见。]
   wrong_person: [不好意思，打扰您了，我们会核实这个号码，再见。]
   third_party: [您好，那麻烦您转告他本人，方便的时候给我们客服中心回个电话，可以吗？]
-  third_party_again: [就是请他本人方便时回个电话，麻烦您转告一声，可以吗？, 具体的事只能跟他本人说，您帮忙转告一下，好吗？]
+  third_party_again:
+    - 就是请他本人方便时回个电话，麻烦您转告一声，可以吗？
+    - 具体的事只能跟他本人说，您帮忙转告一下，好吗？
   third_party_thanks: [好的，谢谢您，打扰了，再见。]
   deceased: [很抱歉听到这个消息，打扰您了，相关情况我会如实记录，请您节哀保重，再见。]
   silence: [喂，您好，能听到我说话吗？, 您好，您还在听吗？, 喂，您那边能听清吗？]
@@ -41,9 +43,9 @@ lines:
   time_up: [不好意思，今天先说到这里，我们之后再联系您，再见。]
   too_long: [今天占用您不少时间了，剩下的请人工同事跟您联系，再见。]
   legal: [您的意思我明白了，您有这个权利，我如实记录，再请人工同事跟您说。]
-  who_unverified: 这里是，{bank}，智能语音助手，有事要跟，{salutation}，本人说。
+  who_unverified: 这里是{bank}，我是智能语音助手，有件事要跟{salutation}本人说。
   robot_unverified: [是的，我是智能语音助手，这通电话会录音。]
-  source_unverified: 这个号码，是，{salutation}，在我们这里登记的联系电话。
+  source_unverified: 这是{salutation}登记的联系电话，有件事要跟本人说。
   scam_unverified: [您谨慎是对的，我不会问您要密码和验证码，您也可以打银行官方客服热线核实。]
   need_identity: [我得先确认您的身份，才方便往下说。, 因为涉及个人信息，我需要先核对一下。]
   not_verified: [没能确认是本人，那我先不打扰了，再见。]

@@ -1,7 +1,7 @@
 """Has the customer finished? How a half-heard turn sounds, so that the endpointing knows how long to wait.
 
-Cautious on purpose: cutting somebody off costs more than a third of a second. A turn is COMPLETE only when it answers the
-pending question and nothing in it asks to be continued.
+Cautious on purpose: cutting somebody off costs more than a third of a second. A turn is COMPLETE only when it answers
+the pending question and nothing in it asks to be continued.
 """
 
 from __future__ import annotations
@@ -14,25 +14,45 @@ from dialogue.patterns import LEADING_NOISE, PARTICLES, SHORT_NO, SHORT_YES
 from dialogue.understanding import Completeness
 
 _TRAILING = re.compile(
-    r"(?:那个|这个|就是说?|然后|因为|但是|但|可是|不过|而且|所以|如果|要是|或者|还是|比如|因|跟|和|把|被|让|给|从|对于|关于|主要|"
-    r"其实|反正|嗯+|呃+|额|呃|我想|我说|我觉得|我是说|我这边|我们?|你们?|他|她|的时候|在|的话|大概|可能|应该|估计|想|能不能|可不可以|"
-    r"是不是|有没有|为什么|怎么|什么时候|那我|那你|到|先|再|要|去|等|等我|得|才|也|都|又|最|第|先还|我先|只能|最多)$"
+    r"(?:那个|这个|就是说?|然后|因为|但是|但|可是|不过|而且|所以|如果|要是|或者|还是|比如|"
+    r"因|跟|和|把|被|让|给|从|对于|关于|主要|"
+    r"我是.{1,3}的|其实|反正|嗯+|呃+|额|呃|我想|我说|我觉得|我是说|我这边|我们?|你们?|他|她|的时候|在|"
+    r"的话|大概|可能|应该|估计|想|能不能|可不可以|"
+    r"是不是|有没有|为什么|怎么|什么时候|那我|那你|到|先|再|要|去|等|等我|得|才|也|都|又|"
+    r"最|第|先还|我先|只能|最多)$"
 )
-_ENDS_WELL = re.compile(r"(?:是我|就是我|找我|给我|告诉我|联系我|谢谢你|不是我|听我|还给你|转给你|给你们?|是你|想想|怎么办|不要|可能不行|是这个|我们?不去|没去|不想|必须要|知道你|是他|找他|认识他|不认识她?)$")
+_ENDS_WELL = re.compile(
+    r"(?:是我|就是我|找我|给我|告诉我|联系我|谢谢你|不是我|听我|还给你|转给你|给你们?|"
+    r"是你|想想|怎么办|不要|可能不行|是这个|我们?不去|没去|不想|必须要|知道你|是他|找他|"
+    r"认识他|不认识她?)$"
+)
 _HALF_DATE = re.compile(
-    rf"(?:下个?|这个?|上个?|本|下下)(?:周|礼拜|星期|月)?$|(?:周|礼拜|星期)$|(?:{NUMERAL})(?:月)?$|(?:{NUMERAL})月份?的?$|大后$|(?:今|明|后)$|三天$|(?:上|下)$|过$|过几$|过两$"
+    rf"(?:下个?|这个?|上个?|本|下下)(?:周|礼拜|星期|月)?$|(?:周|礼拜|星期)$|"
+    rf"(?:{NUMERAL})(?:月)?$|(?:{NUMERAL})月份?的?$|大后$|(?:今|明|后)$|三天$|(?:上|下)$|"
+    rf"过$|过几$|过两$"
 )
 _DAY = re.compile(
-    r"(?:今天|明天|后天|大后天|今晚|明晚|明早|(?:下个?|这个?|本)?(?:周|礼拜|星期)[一二三四五六日天末]|[\d一二三四五六七八九十]+[号日]|月底|月初|下个?月|下午|晚上|上午|中午|早上)"
+    r"(?:今天|明天|后天|大后天|今晚|明晚|明早|(?:下个?|这个?|本)?(?:周|礼拜|"
+    r"星期)[一二三四五六日天末]|[\d一二三四五六七八九十]+[号日]|月底|月初|下个?月|下午|"
+    r"晚上|上午|中午|早上)"
 )
 _BARE_DAY = re.compile(rf"^(?:嗯|呃|那|那就|我|就|哦|啊)*(?:{_DAY.pattern})+$")
-_DAY_DONE = re.compile(rf"{_DAY.pattern}(?:吧|还吧?|可以|行吧?|之前|前|以前|左右|一定|肯定|还上|还清|能还|处理|转过去|还给你们?|还款)$")
-_AMOUNT_DONE = re.compile(rf"(?:先)?还?(?:个)?(?:{NUMERAL})(?:块钱?|元钱?|来块)(?:吧|行吗|可以吗|钱)?$|最低(?:还款)?(?:吧|行吗|可以吗)$|一半吧$")
+_DAY_DONE = re.compile(
+    rf"{_DAY.pattern}(?:吧|还吧?|可以|行吧?|之前|前|以前|左右|一定|肯定|还上|还清|能还|"
+    rf"处理|转过去|还给你们?|还款)$"
+)
+_AMOUNT_DONE = re.compile(
+    rf"(?:先)?还?(?:个)?(?:{NUMERAL})(?:块钱?|元钱?|来块)(?:吧|行吗|可以吗|钱)?$|"
+    rf"最低(?:还款)?(?:吧|行吗|可以吗)$|一半吧$"
+)
 _CLOSED = re.compile(
-    r"(?:打错了|没这个人|不认识|转人工|找人工|听不清|没听清|再说一遍|什么事|你是谁|哪位|挂了|再见|拜拜|还过了|已经还了|还了呀|还清了|没钱|失业了|没工作|"
-    r"不知道|不还|别打了|投诉|骗子|机器人吗?|真人吗|不在|开会呢?|开车呢?|没空|在忙|怎么还|多少钱|过几天|没问题|知道了|还不了|还不起|还不上|今天不行|尽快还?|"
+    r"(?:打错了|没这个人|不认识|转人工|找人工|听不清|没听清|再说一遍|什么事|你是谁|哪位|"
+    r"挂了|再见|拜拜|还过了|已经还了|还了呀|还清了|没钱|失业了|没工作|"
+    r"不知道|不还|别打了|投诉|骗子|机器人吗?|真人吗|不在|开会呢?|开车呢?|没空|在忙|怎么还|"
+    r"多少钱|过几天|没问题|知道了|还不了|还不起|还不上|今天不行|尽快还?|"
     r"是我本人|我就是|是本人|打过来|再打|转告他?|说一声|行吗|可以吗|好吗|对吗|是吗|吗)$"
 )
+_BEGINNINGS = frozenset({"不", "没", "好", "能", "得", "别", "我不是", "是"})
 _LONG_ENOUGH = 3
 
 
@@ -50,7 +70,7 @@ def judge(words: str, pending: Pending) -> Completeness:
     short = PARTICLES.sub("", core) or core
     if SHORT_YES.match(short) or SHORT_NO.match(short):
         # 「能」 and 「好的」 answer; 「不」 is as often the beginning of a sentence as a whole one.
-        return Completeness.OPEN if core in ("不", "没", "好", "能", "得", "别", "我不是", "是") else Completeness.COMPLETE
+        return Completeness.OPEN if core in _BEGINNINGS else Completeness.COMPLETE
     if _BARE_DAY.match(core):
         return Completeness.OPEN if pending is Pending.ASK_PAY_DATE else Completeness.HANGING
     if _DAY_DONE.search(core) or _AMOUNT_DONE.search(core):
@@ -59,6 +79,8 @@ def judge(words: str, pending: Pending) -> Completeness:
         return Completeness.COMPLETE
     if _HALF_DATE.search(core) or (_TRAILING.search(core) and not _ENDS_WELL.search(core)):
         return Completeness.HANGING
-    if pending is Pending.VERIFY_IDENTITY and re.search(r"(?:是我|我是\S{2,4}|你说|请讲|您说|请说)$", core):
+    if pending is Pending.VERIFY_IDENTITY and re.search(
+        r"(?:是我|我是(?![他她你])\S{1,3}[^的\s]|^(?:对|是的?|嗯)+我(?:就)?是|你说|请讲|您说|请说)$", core
+    ):
         return Completeness.COMPLETE
     return Completeness.OPEN if len(core) >= _LONG_ENOUGH else Completeness.HANGING

@@ -61,24 +61,46 @@ _RIGHT_AWAY = re.compile(
 )
 _MONTH = f"(?P<month>{_N})月(?:份)?"
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("full", re.compile(rf"(?:(?P<year>\d{{4}}|[二两][零〇][一二三四五六七八九零〇]{{2}})年){_MONTH}(?P<day>{_N})[号日]?")),
+    (
+        "full",
+        re.compile(
+            rf"(?:(?P<year>\d{{4}}|"
+            rf"[二两][零〇][一二三四五六七八九零〇]{{2}})年){_MONTH}(?P<day>{_N})[号日]?"
+        ),
+    ),
     ("month_day", re.compile(rf"{_MONTH}(?P<day>{_N})(?:[号日]|(?![{'百千万'}块元\d点]))")),
     ("month_part", re.compile(rf"{_MONTH}(?P<part>初|中旬|中|底|末)")),
     ("next_month", re.compile(rf"(?P<lead>下个?月|次月)(?:的)?(?P<day>{_N})[号日]?")),
     ("this_month", re.compile(rf"(?P<lead>这个?月|本月|当月)(?:的)?(?P<day>{_N})[号日]")),
     ("rel_month_part", re.compile(r"(?P<lead>下个?月|这个?月|本月|次月)?(?:的)?(?P<part>月?初|月?中旬|月?底|月?末)")),
-    ("week", re.compile(rf"(?P<lead>下下个?|下个?|这个?|本|上个?)?{_WEEK}(?P<day>[一二三四五六日天末1-6])(?!个|天)")),
+    (
+        "week",
+        re.compile(
+            rf"(?P<lead>下下个?|下个?|这个?|本|上个?)?{_WEEK}(?P<day>[一二三四五六日天末1-6])(?!个|"
+            rf"天)"
+        ),
+    ),
     ("weekend", re.compile(r"(?P<lead>下个?|这个?|本)?周末")),
-    ("within", re.compile(rf"(?P<n>{_N}|半)(?:个)?(?P<unit>天|日|周|星期|礼拜|月)(?:之内|以内|内|之后|以后|过后|后)")),
+    (
+        "within",
+        re.compile(
+            rf"(?P<n>{_N}|半)(?:个)?(?P<unit>天|日|周|星期|礼拜|月)(?:之内|以内|内|之后|以后|过后|"
+            rf"后)"
+        ),
+    ),
     ("day_word", re.compile("|".join(sorted(_DAY_WORDS, key=len, reverse=True)))),
     ("bare_day", re.compile(rf"(?P<day>{_N})[号日](?!线|楼|门|店)")),
     ("right_away", _RIGHT_AWAY),
 )
-_PAST = re.compile(r"昨天|昨晚|前天|大前天|刚才|刚刚|上个?月|上周|上个?礼拜|上个?星期|去年|之前就|早就|前两天|前几天")
+_PAST = re.compile(
+    r"昨天|昨晚|前天|大前天|刚才|刚刚|上个?月|上周|上个?礼拜|上个?星期|去年|之前就|早就|"
+    r"前两天|前几天"
+)
 _CORRECTION = re.compile(r"不对|不是|哦不|啊不|错了|还是|改成|改到|改|算了|要不|或者说|应该是")
 _REFUSED_AFTER = re.compile(
     r"(?:我|就|都|是|可能|肯定|真的?|也|恐怕|估计|应该|暂时|确实|实在)*"
-    r"(?:不行|不能|还不了|没法|没办法|不可以|没空|来不及|没有|没钱|不方便|够呛|办不到|做不到|不成|还不上|还不起|拿不出|不太行|不太方便|悬)"
+    r"(?:不行|不能|还不了|没法|没办法|不可以|没空|来不及|没有|没钱|不方便|够呛|办不到|"
+    r"做不到|不成|还不上|还不起|拿不出|不太行|不太方便|悬)"
 )
 _INCOME_AFTER = re.compile(r"(?:才|就|会|能|要|我们|公司|单位|那边)*(?:发工资|发薪|开工资|到账|回款|结账|结工钱)")
 
@@ -232,7 +254,8 @@ _CLOCK = re.compile(
     rf"(?:(?P<half>半)|(?P<quarter>[一三])刻|过?(?P<minute>{_N})分?)?|(?<=\d)[:：](?P<colon>\d{{2}}))"
 )
 _SPAN = re.compile(
-    rf"(?P<n>{_N}|半|个把)(?:个)?(?P<plus>半)?(?P<unit>小时|钟头|分钟|刻钟)(?P<over>半)?(?:之后|以后|过后|后|再)?"
+    rf"(?P<n>{_N}|半|个把)(?:个)?(?P<plus>半)?(?P<unit>小时|钟头|分钟|"
+    rf"刻钟)(?P<over>半)?(?:之后|以后|过后|后|再)?"
 )
 _WAKING_FROM, _WAKING_TO = 7, 22
 

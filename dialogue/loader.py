@@ -77,8 +77,12 @@ def load_script(text: str, source: str = "script") -> Script:
     own_lines = _lines(top["lines"], constants)
     own_nodes = _nodes(top["nodes"])
     for clash in sorted(own_nodes.keys() & base.nodes.keys()):
-        raise top["nodes"].mapping()[clash].fail(
-            f"the node {clash!r} is inherited by every script; word its lines instead, or name this one otherwise"
+        raise (
+            top["nodes"]
+            .mapping()[clash]
+            .fail(
+                f"the node {clash!r} is inherited by every script; word its lines instead, or name this one otherwise"
+            )
         )
     offers_tree = top.get("offers")
     script = Script(
@@ -102,6 +106,11 @@ def load_script(text: str, source: str = "script") -> Script:
     )
     _check_names(script, top)
     return script
+
+
+def inherited_lines() -> frozenset[str]:
+    """The lines that every script has and may word anew."""
+    return frozenset(_base().lines)
 
 
 @cache

@@ -19,10 +19,9 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from dialogue.acts import Act, Disposition, Pending
 from dialogue.expectations import expectation
@@ -30,7 +29,6 @@ from dialogue.policy import Offer, extend, weigh
 from dialogue.protocol import (
     BookCallback,
     CallStarted,
-    CaseFacts,
     Command,
     Conclude,
     CustomerHungUp,
@@ -46,21 +44,11 @@ from dialogue.protocol import (
     Listen,
     PromiseStored,
     PromiseStoreFailed,
-    Speak,
     StorePromise,
     TimeUp,
 )
-from dialogue.rendering import (
-    Rendered,
-    RenderError,
-    case_values,
-    policy_values,
-    render,
-    say_amount,
-    say_date,
-    say_moment,
-)
-from dialogue.script import PROTECTED_ACTS, Do, Line, Node, Reaction, Script
+from dialogue.script import PROTECTED_ACTS, Do, Node, Reaction, Script
+from dialogue.speaking import Speaking
 from dialogue.state import Phase, State, bumped, count
 from dialogue.understanding import Slots, Understanding
 
@@ -68,8 +56,6 @@ MANDATORY_DISCLOSURES = frozenset({"identity", "ai", "recorded"})
 SILENCES_BEFORE_END = 2
 UNCLEAR_BEFORE_END = 2
 MISHEARD_SHARE = 0.5  # a question heard less than this cannot have been answered by one or two characters
-RESAID_AT_MOST = 3
-_LEADS = frozenset({"repeat_lead", "not_understood", "silence", "stop_calling_noted", "abuse"})
 _QUESTIONS = frozenset(a for a in Act if a.startswith("ask_")) | {Act.SUSPECT_SCAM}
 _DEFERRABLE = (Act.CRISIS, Act.STOP_CALLING, Act.COMPLAINT, Act.REQUEST_HUMAN)
 
@@ -103,32 +89,8 @@ def step(script: Script, state: State, event: Event) -> tuple[State, tuple[Comma
     return turn.state, tuple(turn.commands)
 
 
-class _Step:
-    """One step in the making: the state so far and the commands so far."""
-
-    def __init__(self, script: Script, state: State) -> None:
-        self.script = script
-        self.state = state
-        self.commands: list[Command] = []
-
-    def _set(self, **changes: Any) -> None:
-        self.state = replace(self.state, **changes)
-
-    @property
-    def case(self) -> CaseFacts:
-        if self.state.case is None:
-            raise ValueError("the dialogue got an event before CallStarted; feed CallStarted first")
-        return self.state.case
-
-    @property
-    def now(self) -> datetime:
-        if self.state.now is None:
-            raise ValueError("the dialogue got an event before CallStarted; feed CallStarted first")
-        return self.state.now
-
-    @property
-    def node(self) -> Node:
-        return self.script.nodes[self.state.node]
+class _Step(Speaking):
+    """How each event is answered."""
 
     # ---- events ----
 
@@ -256,9 +218,9 @@ class _Step:
         if u.has(Act.STOP_CALLING):
             self._flag("stop_calling")
         for act in u.acts:
-            if (reaction := self._reaction_to(act)) is not None:
+            if (follows := self._reaction_to(act)) is not None:
                 self._set(unclear=0, fillers=0)
-                self._react(reaction, u, leads + self._asides(u, act, reaction))
+                self._react(follows, u, leads + self._asides(u, act, follows))
                 return
         if u.primary is Act.FILLER and self.state.fillers == 0:
             self._set(fillers=1)
@@ -513,62 +475,3 @@ class _Step:
         if self.state.node == "third_party":
             return Disposition.THIRD_PARTY
         return Disposition.UNCLEAR
-
-    # ---- words ----
-
-    def _say_owed(self, kinds: frozenset[str]) -> None:
-        for line_id in self.state.cut:
-            line = self.script.lines[line_id]
-            if kinds & set(line.discloses) and count(self.state.said, line_id) < RESAID_AT_MOST:
-                self._say(line_id)
-
-    def _say(self, line_id: str) -> None:
-        line = self.script.lines[line_id]
-        if line.tells_debt and not self.state.verified:
-            return
-        rendered = self._choose(line)
-        if rendered is None:
-            self._say("repeat_lead")
-            rendered = self._choose(line)
-            if rendered is None:
-                return
-        self.commands.append(
-            Speak(line_id, rendered.text, rendered.clauses, line.interruptible, line.discloses)
-        )
-        self._set(
-            said=bumped(self.state.said, line_id),
-            last_text=rendered.text,
-            question_line=line_id,
-            question_heard=1.0,
-            cut=tuple(c for c in self.state.cut if c != line_id),
-        )
-        if line_id not in _LEADS:
-            self._set(last_lines=(*self.state.last_lines, line_id))
-
-    def _choose(self, line: Line) -> Rendered | None:
-        """The next wording in turn that does not repeat what was said last; None when there is no such."""
-        values = self._values()
-        first = count(self.state.said, line.id)
-        problem: RenderError | None = None
-        for offset in range(len(line.wordings)):
-            try:
-                rendered = render(line.wordings[(first + offset) % len(line.wordings)], values)
-            except RenderError as e:
-                problem = e
-                continue
-            if rendered.text != self.state.last_text:
-                return rendered
-        if problem is not None:
-            raise problem
-        return None
-
-    def _values(self) -> Mapping[str, str]:
-        now, offer = self.now, self.state.offer
-        values = case_values(self.case) | policy_values(self.script, self.case, now.date())
-        if offer.pay_date is not None:
-            values["pay_date"] = say_date(offer.pay_date, now.date())
-        if offer.amount is not None:
-            values["pay_amount"] = say_amount(offer.amount)
-        if self.state.callback_at is not None:
-            values["callback_at"] = say_moment(self.state.callback_at, now)
-        return values

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 DIGITS = {c: n for n, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2, "俩": 2, "幺": 1}
 _SMALL_UNITS = {"十": 10, "百": 100, "千": 1000, "佰": 100, "仟": 1000, "拾": 10}
-_BIG_UNITS = {"万": 10_000, "亿": 100_000_000, "萬": 10_000}
+_HUNDRED_MILLION = 100_000_000
+_BIG_UNITS = {"万": 10_000, "亿": _HUNDRED_MILLION, "萬": 10_000}
 CHARACTERS = "".join(DIGITS) + "".join(_SMALL_UNITS) + "".join(_BIG_UNITS)
 NUMERAL = rf"(?:\d+(?:\.\d+)?[{''.join(_SMALL_UNITS)}{''.join(_BIG_UNITS)}]?|[{CHARACTERS}]+)"
 _ARABIC = re.compile(r"(\d+(?:\.\d+)?)([十百千万亿]?)$")
@@ -43,7 +44,11 @@ def parse_number(text: str) -> Decimal | None:
             section += digit or 0
             if section == 0 and total == 0:
                 return None
-            total, section, digit, zero = (total + section) * last_unit, 0, None, False
+            if last_unit == _HUNDRED_MILLION:
+                total = (total + section) * last_unit
+            else:
+                total += section * last_unit
+            section, digit, zero = 0, None, False
     if digit is not None:
         spoken_short = last_unit >= 100 and "零" not in text[-2:] and "〇" not in text[-2:]
         section += digit * (last_unit // 10 if spoken_short else 1)

@@ -77,7 +77,7 @@ def weigh(offer: Offer, policy: Policy, case: CaseFacts, today: date) -> tuple[V
     if day is None and policy.assume_due_date and case.due_date >= today:
         day = latest_date(policy, case, today)
     if day is None or day < today:
-        return Verdict.NO_DATE, replace(offer, pay_date=None)
+        return (Verdict.PART_NO_DATE if offer.partial else Verdict.NO_DATE), replace(offer, pay_date=None)
     if day > latest_date(policy, case, today):
         return Verdict.TOO_LATE, replace(offer, pay_date=None)
     return Verdict.OK, replace(offer, pay_date=day)

@@ -6,6 +6,7 @@ change within a call stand in clauses of their own, so that all the rest can be 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -17,8 +18,8 @@ from dialogue.protocol import CaseFacts
 from dialogue.script import CALL_VARIABLES, Line, Node, Script, Wording
 
 _WEEKDAYS = "一二三四五六日"
-_COMPOUND_SURNAMES = (
-    "欧阳 司马 上官 诸葛 司徒 东方 皇甫 尉迟 公孙 慕容 令狐 宇文 长孙 端木 夏侯 南宫 轩辕 呼延 闻人 澹台 百里".split()
+_COMPOUND_SURNAME = re.compile(
+    "欧阳|司马|上官|诸葛|司徒|东方|皇甫|尉迟|公孙|慕容|令狐|宇文|长孙|端木|夏侯|南宫|轩辕|呼延|闻人|澹台|百里"
 )
 _TITLES = {"male": "先生", "female": "女士"}
 
@@ -74,7 +75,7 @@ def policy_values(script: Script, case: CaseFacts, today: date) -> dict[str, str
 
 
 def surname(name: str) -> str:
-    return name[:2] if name[:2] in _COMPOUND_SURNAMES and len(name) > 2 else name[:1]
+    return name[:2] if _COMPOUND_SURNAME.match(name) and len(name) > 2 else name[:1]
 
 
 def say_amount(amount: Decimal) -> str:
@@ -111,8 +112,8 @@ def say_moment(at: datetime, now: datetime) -> str:
 
 
 def all_fixed_clauses(script: Script) -> tuple[str, ...]:
-    """Clauses without any variable: rendered once, at start-up."""
-    return _distinct(c.template for w in _wordings(script.lines.values()) for c in w.clauses if not c.variables)
+    """Clauses without any variable: rendered once, at start-up. Those said first in a call stand first."""
+    return _distinct(c.template for w in _wordings(_in_order(script)) for c in w.clauses if not c.variables)
 
 
 def case_clauses(script: Script, case: CaseFacts, now: datetime) -> tuple[str, ...]:
@@ -142,9 +143,7 @@ def likely_clauses(script: Script, case: CaseFacts, now: datetime, limit: int = 
             choices = [{"pay_amount": say_amount(amount)} for amount in amounts]
         else:
             continue
-        out += [
-            (rank, _fill(clause.template, clause.variables, base | more)) for rank, more in enumerate(choices)
-        ]
+        out += [(rank, _fill(clause.template, clause.variables, base | more)) for rank, more in enumerate(choices)]
     return _distinct(text for _, text in sorted(out, key=lambda pair: pair[0]))[:limit]
 
 

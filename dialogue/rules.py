@@ -1,7 +1,8 @@
-"""What did the customer mean? A first understander made of rules: tables of patterns, read in the light of the question.
+"""What did the customer mean? A first understander made of rules: patterns, read in the light of the question.
 
 Good enough for real calls and for a microphone of telephone quality; a trained one can take its place behind
-`dialogue.understanding.Understander`. The tables stand in `dialogue.patterns`, dates and amounts have their own modules.
+`dialogue.understanding.Understander`. The tables stand in `dialogue.patterns`; dates and amounts have modules of
+their own.
 """
 
 from __future__ import annotations
@@ -86,9 +87,9 @@ class RuleUnderstander:
         if (short := _short_answer(words, pending)) is not None:
             slots = Slots(pay_date=now.date()) if _means_today(short, pending) else Slots()
             return Understanding(text, (short,), slots, _SURE)
-        acts = _acts_by_table(words, pending)
-        slots, offers = _slots(words, pending, now, acts)
-        acts = _settle([*acts, *offers])
+        found = _acts_by_table(words, pending)
+        slots, offers = _slots(words, pending, now, found)
+        acts = _settle([*found, *offers])
         if not acts:
             if slots.callback_at is not None:
                 return Understanding(text, (Act.REQUEST_CALLBACK,), slots, _SLOTS_ONLY)
@@ -168,9 +169,7 @@ def _slots(words: str, pending: Pending, now: datetime, acts: list[Act]) -> tupl
     offers: list[Act] = []
     if asks and not (partial and amount is not None and "多少" not in words):
         return Slots(pay_date=day), []
-    if partial and (intends or pending in _ASKS_TO_PAY):
-        offers.append(Act.PROMISE_PARTIAL)
-    elif PARTIAL_WORDS.search(words) and intends:
+    if (partial and (intends or pending in _ASKS_TO_PAY)) or (PARTIAL_WORDS.search(words) and intends):
         offers.append(Act.PROMISE_PARTIAL)
     elif intends or ((day or amount) and pending in _ASKS_TO_PAY and _plain_value(words, amount, now.date(), acts)):
         offers.append(Act.PROMISE_PAY)

@@ -210,6 +210,7 @@ class Verdict(StrEnum):
 
     OK = "ok"
     NO_DATE = "no_date"
+    PART_NO_DATE = "part_no_date"  # a part that is large enough, but no day
     TOO_LATE = "too_late"
     NO_AMOUNT = "no_amount"  # a part, but how much was not said
     TOO_SMALL = "too_small"

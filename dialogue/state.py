@@ -10,6 +10,8 @@ from dialogue.acts import Act
 from dialogue.policy import Offer
 from dialogue.protocol import CaseFacts
 
+NOTHING_OFFERED = Offer()
+
 Counts = tuple[tuple[str, int], ...]
 
 
@@ -34,7 +36,7 @@ class State:
     now: datetime | None = None
     node: str = ""
     verified: bool = False
-    offer: Offer = Offer()
+    offer: Offer = NOTHING_OFFERED
     callback_at: datetime | None = None
     turn: int = 0
     turns: int = 0

@@ -109,7 +109,9 @@ def parse(text: str, source: str) -> Tree:
     except yaml.MarkedYAMLError as e:
         mark = e.problem_mark or e.context_mark
         place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
-        way_out = "; words with {...}, : or # in a list in brackets need quotes, or lines of their own that begin with -"
+        way_out = (
+            "; words with {...}, : or # in a list in brackets need quotes, or lines of their own that begin with -"
+        )
         raise ScriptError(f"{place}: not valid YAML: {e.problem or e.context}{way_out}") from e
     except yaml.YAMLError as e:
         raise ScriptError(f"{source}: not valid YAML: {e}") from e

@@ -20,6 +20,7 @@ from telephony.errors import (
     EndpointClosed,
     EndpointFailed,
     LegEnded,
+    LibraryError,
     NoFreeLine,
     TelephonyError,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "LegEnded",
     "LegEvent",
     "LegState",
+    "LibraryError",
     "MediaFrame",
     "MediaStats",
     "NoFreeLine",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
-from telephony.errors import LegEnded, TelephonyError
+from telephony.errors import LegEnded, LibraryError, TelephonyError
 from telephony.leg import Direction, LegEvent, LegRecord, LegState, step
 from telephony.media import LegMedia, MediaFrame
 from telephony.messages import Headers, check_sip_uri
@@ -148,7 +148,10 @@ class Leg:
             return
         self.apply(LegEvent.HANGUP)
         if self._call is not None and self._engine.alive:
-            await self._engine.run(self._call.end, code, reason)
+            try:
+                await self._engine.run(self._call.end, code, reason)
+            except LibraryError as e:
+                log.debug("%s ended while it was being hung up: %s", self.id, e)
 
     def take_frames(self) -> list[MediaFrame]:
         """Every 20 ms tick since the last call of this, both directions; never waits. Keeps 30 s."""

@@ -8,14 +8,11 @@ import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
-from typing import Any
-
-import pjsua2 as pj
 
 from telephony import library
 from telephony.call import Leg
 from telephony.engine import Engine, Listener
-from telephony.errors import BadUri, EndpointClosed, LegEnded, NoFreeLine, TelephonyError
+from telephony.errors import BadUri, EndpointClosed, LegEnded, LibraryError, NoFreeLine, TelephonyError
 from telephony.leg import Direction, LegEvent, LegState
 from telephony.media import LegMedia
 from telephony.messages import Headers, check_headers, check_sip_uri, host_part, request_user
@@ -89,8 +86,8 @@ class Endpoint(Listener):
 
     @property
     def build(self) -> str:
-        """Which SIP library this is, in words."""
-        return library.describe(self.engine.version, self.capacity)
+        """Which SIP library this is, in words: "PyPI wheel, PJSIP 2.15.1"."""
+        return library.describe(self.engine.version)
 
     @property
     def port(self) -> int:
@@ -158,7 +155,7 @@ class Endpoint(Listener):
         except NoFreeLine:
             self._legs.discard(leg)
             raise NoFreeLine(self._no_free_line()) from None
-        except pj.Error as e:
+        except LibraryError as e:
             return self._refused_by_library(leg, uri, e)
         leg.attach(call)
         leg.start_timers(self.settings.dead_host_timeout_s, ring_timeout_s or self.settings.ring_timeout_s)
@@ -191,7 +188,11 @@ class Endpoint(Listener):
         self._bridges[a], self._bridges[b] = b, a
         a.apply(LegEvent.BRIDGE)
         b.apply(LegEvent.BRIDGE)
-        await self.engine.run(_joined(a).join, _joined(b))
+        try:
+            await self.engine.run(_joined(a).join, _joined(b))
+        except LibraryError:
+            await self.unbridge(a, b)
+            raise
 
     async def unbridge(self, a: Leg, b: Leg) -> None:
         """Separate them again; each gets our playout back. Does nothing when they are not bridged."""
@@ -246,9 +247,9 @@ class Endpoint(Listener):
         self._legs.add(leg)
         return leg
 
-    def _refused_by_library(self, leg: Leg, uri: str, error: Any) -> Leg:
+    def _refused_by_library(self, leg: Leg, uri: str, error: LibraryError) -> Leg:
         """The library would not send the INVITE: a bad URI is the caller's mistake, all else an ended call."""
-        reason = str(error.reason)
+        reason = error.reason
         if "URI" in reason.upper():
             self._legs.discard(leg)
             raise BadUri(f"{uri!r} is not a SIP URI that can be dialled: {reason}") from None

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import pjsua2 as pj
 
 from telephony import library
-from telephony.errors import EndpointBusy, EndpointClosed, EndpointFailed, NoFreeLine
+from telephony.errors import EndpointBusy, EndpointClosed, EndpointFailed, LibraryError, NoFreeLine
 from telephony.media import LegMedia
 from telephony.messages import Headers, parse_message
 from telephony.settings import FRAME_MS, RATE_HZ, SipSettings
@@ -33,6 +33,7 @@ T = TypeVar("T")
 _POLL_MS = 5
 _ASK_FOR_CALLS = 4000  # more than any build holds: the library cuts it down to what it was compiled for
 _JITTER_BUFFER_MAX_MS = 200
+_JITTER_PREFETCH_MS = 60  # the most delay that the buffer takes on by itself after a disturbance
 _GOODBYE_S = 2.0
 _UNREGISTER_S = 1.0
 _ROOM_S = 0.5
@@ -112,7 +113,11 @@ class Engine:
         self._thread = threading.Thread(target=self._main, args=(ready,), name="sip", daemon=True)
         atexit.register(self._at_exit)
         self._thread.start()
-        await ready
+        try:
+            await ready
+        except EndpointFailed:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """Hang up what is left, destroy everything, join the thread."""
@@ -122,7 +127,8 @@ class Engine:
         atexit.unregister(self._at_exit)
 
     async def run(self, job: Callable[..., T], *args: Any) -> T:
-        """Do `job(*args)` on the SIP thread and return what it returns."""
+        """Do `job(*args)` on the SIP thread and return what it returns. Raises what it raises, the library's own
+        errors as LibraryError, and EndpointClosed."""
         if not self.alive or self._loop is None:
             raise EndpointClosed("the SIP endpoint is closed")
         done: asyncio.Future[T] = self._loop.create_future()
@@ -133,6 +139,8 @@ class Engine:
                 return
             try:
                 result = job(*args)
+            except pj.Error as e:
+                self._settle(done, error=LibraryError(e.status, e.reason))
             except Exception as e:
                 self._settle(done, error=e)
             else:
@@ -266,7 +274,7 @@ class Engine:
         media.ecTailLen = 0
         media.hasIoqueue = True
         media.threadCnt = 1
-        media.jbInit, media.jbMinPre, media.jbMaxPre = 0, 0, -1
+        media.jbInit, media.jbMinPre, media.jbMaxPre = 0, 0, _JITTER_PREFETCH_MS
         media.jbMax = _JITTER_BUFFER_MAX_MS
         media.sndAutoCloseTime = -1
         media.maxMediaPorts = 2 * min(ua.maxCalls, 500) + 16

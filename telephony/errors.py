@@ -37,3 +37,12 @@ class EndpointFailed(TelephonyError):
 
 class LegEnded(TelephonyError):
     """The leg is no longer in a state in which this can be done."""
+
+
+class LibraryError(TelephonyError):
+    """The SIP library refused what it was asked to do. `status` and `reason` are its own."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"{reason} (PJSIP status {status})")
+        self.status = status
+        self.reason = reason

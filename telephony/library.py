@@ -33,10 +33,10 @@ class FrameAccess:
     write: Writer
 
 
-def describe(version: str, capacity: int) -> str:
+def describe(version: str) -> str:
     """The build in words, for logs and `voicebot doctor`."""
     origin = "PyPI wheel" if is_pypi_wheel() else "own build"
-    return f"{origin}, PJSIP {version}, {capacity} calls"
+    return f"{origin}, PJSIP {version}"
 
 
 def is_pypi_wheel() -> bool:

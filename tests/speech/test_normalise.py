@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicebot.speech.normalise import cardinal, for_speech, money
@@ -97,22 +97,26 @@ def test_an_amount_that_looks_like_a_hotline_stays_an_amount(hotline: str) -> No
     assert "万" in for_speech(hotline)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789０５٣²③.,:-/年月日号元块角分天个万%￥尾号拨打第*~ 张A，。", max_size=40))
 def test_no_digit_reaches_the_voice(text: str) -> None:
     assert not any(c.isdigit() and c.isascii() for c in for_speech(text))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_can_be_normalised_and_comes_out_without_ascii_digits(text: str) -> None:
     assert not set(for_speech(text)) & set("0123456789")
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789.,:-/年月日号元块角分天个万%￥尾号拨打第*~ 张A，。", max_size=40))
 def test_what_was_normalised_once_is_not_changed_again(text: str) -> None:
     once = for_speech(text)
     assert for_speech(once) == once
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF), max_size=30))
 def test_chinese_text_is_left_alone(text: str) -> None:
     assert for_speech(text) == text
@@ -135,11 +139,13 @@ def heard_number(said: str) -> int:
     return total + group + digit
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=99_999_999))
 def test_a_listener_hears_the_number_that_was_meant(number: int) -> None:
     assert heard_number(cardinal(number)) == number
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=9_999_999_99))
 def test_a_listener_hears_the_amount_that_was_meant(fen: int) -> None:
     said = money(Decimal(fen) / 100)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicebot.settings import Settings, load_settings
@@ -42,8 +45,11 @@ def read(text: str) -> str:
         ("还没有", "hai2 mei2 you3"),
         ("我行信用卡", "wo3 hang2 xin4 yong4 ka3"),
         ("逾期五天", "yu2 qi1 wu3 tian1"),
-        ("单先生", "shan4 xian1 sheng5"),
-        ("曾女士", "zeng1 nv3 shi4"),
+        ("请问是单先生吗", "qing3 wen4 shi4 shan4 xian1 sheng5 ma5"),
+        ("您好曾丽华女士", "nin2 hao3 zeng1 li4 hua2 nv3 shi4"),
+        ("是任伟本人", "shi4 ren2 wei3 ben3 ren2"),
+        ("曾经", "ceng2 jing1"),
+        ("任何先生", "ren4 he2 xian1 sheng5"),
         ("重新还一部分", "chong2 xin1 huan2 yi2 bu4 fen5"),
         ("幺二三七八", "yao1 er4 san1 qi1 ba1"),
     ],
@@ -52,9 +58,16 @@ def test_the_words_of_the_trade_are_read_right(text: str, reading: str) -> None:
     assert read(text) == reading
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5), min_size=1, max_size=20))
 def test_every_character_has_exactly_one_syllable(han: str) -> None:
     assert sum(len(word) for word in syllables(han)) == len(han)
+
+
+@settings(deadline=None)
+@given(st.text(max_size=20))
+def test_any_text_has_phonemes_or_none(text: str) -> None:
+    assert isinstance(phonemes(text), str)
 
 
 def test_latin_letters_are_spelled_out() -> None:
@@ -68,6 +81,7 @@ def test_sentences_are_spoken_one_by_one_with_the_pause_their_punctuation_asks_f
     assert pieces("您好。请问您今天能还款吗？") == [("您好。", 260), ("请问您今天能还款吗？", 120)]
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="一二三四五，。！？；、", max_size=300))
 def test_no_piece_is_too_long_and_nothing_is_lost(text: str) -> None:
     cut = [piece for piece, _ in pieces(text)]
@@ -86,6 +100,7 @@ def test_silence_around_speech_is_cut_off() -> None:
     assert len(trimmed(np.zeros(100, np.float32), rate_hz)) == 0
 
 
+@settings(deadline=None)
 @given(st.floats(0.001, 4.0), st.integers(0, 2**32 - 1))
 def test_any_voice_comes_out_at_telephone_level_without_clipping(gain: float, seed: int) -> None:
     noise = np.random.default_rng(seed).normal(0, gain, 8000).astype(np.float32)
@@ -174,6 +189,43 @@ def test_coqui_without_its_package_names_the_extra(tmp_path: Path, monkeypatch: 
     (tmp_path / "model.pth").write_bytes(b"x")
     with pytest.raises(VoiceError, match=r"voicebot\[coqui\]"):
         CoquiVoice(tmp_path)
+
+
+class CoquiEngine:
+    """The API of the package coqui-tts as far as a VITS model of several speakers shows it; speaks half a second."""
+
+    is_multi_speaker, is_multi_lingual = True, False
+
+    def __init__(self, *, model_path: str, config_path: str, progress_bar: bool) -> None:
+        self.config = SimpleNamespace(model="vits")
+        self.synthesizer = SimpleNamespace(output_sample_rate=22050, tts_model=SimpleNamespace(length_scale=1.0))
+
+    def tts(self, text: str, speaker: str | None = None, language: str | None = None) -> list[float]:
+        if speaker != "小王" or language is not None:
+            raise ValueError(f"no speaker {speaker}")
+        assert text == "应还五元"
+        samples = int(11025 * self.synthesizer.tts_model.length_scale)
+        return list(np.sin(np.arange(samples) * 0.2) * 0.01)
+
+
+def test_coqui_speaks_at_telephone_rate_and_level_with_the_speaker_that_was_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = ModuleType("TTS.api")
+    api.TTS = CoquiEngine  # type: ignore[attr-defined]
+    package = ModuleType("TTS")
+    package.__spec__ = ModuleSpec("TTS", None)
+    monkeypatch.setitem(sys.modules, "TTS", package)
+    monkeypatch.setitem(sys.modules, "TTS.api", api)
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.pth").write_bytes(b"x")
+    voice = CoquiVoice(tmp_path, "小王")
+    said = voice.render("应还5元")
+    assert len(said) / 16000 == pytest.approx(0.5, abs=0.05)
+    assert level_dbfs(said) == pytest.approx(LEVEL_DBFS, abs=1.5)
+    assert len(voice.render("应还5元", speed=1.25)) / len(said) == pytest.approx(0.8, abs=0.03)
+    with pytest.raises(VoiceError, match="no speaker 小李"):
+        CoquiVoice(tmp_path, "小李").render("应还5元")
 
 
 def test_coqui_without_a_folder_in_the_settings_says_which_key() -> None:

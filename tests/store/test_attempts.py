@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
+from store_samples import NOW, case
 
-from tests.store.conftest import NOW, case
 from voicebot.settings import Settings
 from voicebot.store import AttemptEnd, AttemptState, BatchProgress, CaseStatus, ReportRow, Store, open_store
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from store_samples import case
 
-from tests.store.conftest import case
 from voicebot.cases import CaseRow
 from voicebot.store import AttemptEnd, BatchLoaded, NotFound, Store
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as tuned
 from hypothesis import strategies as st
+from store_samples import NOW, promise
 
 from dialogue.acts import Disposition
-from tests.store.conftest import NOW, promise
 from voicebot.store import CallEnd, NewCall, NotFound, PromiseConflict, Store, StoreError
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
+from store_samples import NOW, case, promise, temporary_folder
 
-from tests.store.conftest import NOW, case, promise, temporary_folder
 from voicebot.settings import Settings
 from voicebot.settings import Store as StoreSettings
 from voicebot.store import NewCall, Store, StoreError, StoreUnavailable, open_store

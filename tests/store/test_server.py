@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -127,9 +128,18 @@ def test_a_killed_server_comes_back_on_its_port_with_its_data(folder: Path) -> N
         server.leave()
 
 
-def test_a_port_taken_by_somebody_else_is_left_to_them(folder: Path) -> None:
-    import socket
+def test_a_pid_file_whose_pid_now_belongs_to_another_program_is_no_server(folder: Path) -> None:
+    private_server(folder).leave()
+    (folder / "data" / "postmaster.pid").write_text(f"{os.getpid()}\n{folder / 'data'}\n")
+    server = private_server(folder)
+    try:
+        with connect(server) as db:
+            assert db.execute("SELECT 1").fetchone() == (1,)
+    finally:
+        server.leave()
 
+
+def test_a_port_taken_by_somebody_else_is_left_to_them(folder: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

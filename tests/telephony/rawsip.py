@@ -10,7 +10,7 @@ import asyncio
 import itertools
 from collections.abc import Callable, Iterable
 
-from telephony.messages import Headers, parse_message
+from telephony.messages import parse_message
 
 _numbers = itertools.count(1)
 Script = Callable[["Request"], Iterable["str | float"]]
@@ -104,18 +104,21 @@ class RawPeer(asyncio.DatagramProtocol):
     def send(self, text: str | bytes, port: int) -> None:
         self._transport.sendto(text if isinstance(text, bytes) else text.encode(), ("127.0.0.1", port))
 
-    async def call(self, uri: str, headers: dict[str, str] | None = None) -> None:
+    async def call(self, uri: str, headers: dict[str, str] | None = None, body: str = "") -> None:
         self._target, self._to = uri, f"<{uri}>"
         self._invite_branch = f"z9hG4bK-raw-{next(_numbers)}"
-        self._send("INVITE", headers or {}, sdp(31990), branch=self._invite_branch)
+        self._send("INVITE", headers or {}, body or sdp(31990), branch=self._invite_branch)
 
-    async def established(self) -> None:
+    async def established(self) -> str:
+        """Wait for the 200, acknowledge it and return it."""
         while True:
-            start, headers = await self._response("INVITE")
+            text = await self._response("INVITE")
+            start, headers = parse_message(text)
             if start.startswith("SIP/2.0 200"):
                 break
         self._to = headers["To"]
         self._send("ACK", {}, sequence=self._sequence)
+        return text
 
     def cancel(self) -> None:
         """Take the INVITE back: same transaction, so the same branch and sequence number."""
@@ -123,14 +126,13 @@ class RawPeer(asyncio.DatagramProtocol):
 
     async def request(self, method: str, headers: dict[str, str]) -> str:
         self._send(method, headers)
-        start, _ = await self._response(method)
-        return start
+        return await self._response(method)
 
-    async def _response(self, method: str) -> tuple[str, Headers]:
+    async def _response(self, method: str) -> str:
         while True:
-            start, headers = parse_message(await asyncio.wait_for(self.responses.get(), 5))
-            if headers["CSeq"].endswith(method):
-                return start, headers
+            text = await asyncio.wait_for(self.responses.get(), 5)
+            if parse_message(text)[1]["CSeq"].endswith(method):
+                return text
 
     def _send(self, method: str, headers: dict[str, str], body: str = "", sequence: int = 0, branch: str = "") -> None:
         if not sequence:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,3 +122,8 @@ def test_the_diagram_shows_every_transition_of_the_table():
                 line.strip().startswith(f"{state} --> {after}:") and event.value in line
                 for line in diagram.splitlines()
             )
+
+
+def test_the_diagram_in_the_documentation_is_the_table():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "trunk.md").read_text("utf-8")
+    assert to_mermaid().strip() in page

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from rawsip import RawPeer, sdp
 
 from telephony import (
     FRAME_BYTES,
@@ -238,6 +239,19 @@ async def test_a_blind_transfer_to_nobody_reports_why_and_keeps_the_call(endpoin
     assert leg.state is LegState.ANSWERED
 
 
+async def test_a_far_end_that_declines_a_transfer_is_reported_at_once(endpoint):
+    def script(request):
+        if request.method == "INVITE":
+            return [request.reply(200, "OK", {}, sdp(31998, codecs="8"))]
+        return [request.reply(603 if request.method == "REFER" else 200, "Whatever")]
+
+    async with RawPeer(5112, script) as callee:
+        leg = await connected(endpoint, callee.number("x"))
+        result = await asyncio.wait_for(leg.transfer_blind("sip:y@127.0.0.1:5113"), 5)
+        assert (result.ok, result.sip_code) == (False, 603)
+        assert leg.state is LegState.ANSWERED
+
+
 async def test_an_attended_transfer_joins_the_two_far_ends(endpoint, peer, second_peer):
     first = await connected(endpoint, peer.number("echo"))
     second = await connected(endpoint, second_peer.number("tone900"))
@@ -258,8 +272,6 @@ async def test_nobody_can_make_us_dial_by_transferring_us(endpoint, peer, second
 
 
 async def raw_refer(endpoint: Endpoint, target: str) -> str:
-    from rawsip import RawPeer
-
     async with RawPeer(5112) as caller:
         await caller.call(f"sip:robot@127.0.0.1:{endpoint.port}")
         leg = await endpoint.incoming()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pjsua2 as pj
 import pytest
 
-from telephony import library
+from telephony import Endpoint, SipSettings, library
 
 
 @pytest.mark.parametrize("access", [library.frame_access(), library._ELEMENTWISE], ids=lambda a: a.name)
@@ -27,3 +27,12 @@ def test_a_way_that_reads_wrong_bytes_is_not_taken(monkeypatch):
     monkeypatch.setattr(library, "_NATIVE", wrong)
     monkeypatch.setattr(library, "_MEMORY", wrong)
     assert library.frame_access() is library._ELEMENTWISE
+
+
+async def test_the_endpoint_knows_its_build_and_its_capacity():
+    async with Endpoint(SipSettings(port=5128)) as endpoint:
+        if library.is_pypi_wheel():
+            assert (endpoint.capacity, endpoint.build) == (4, "PyPI wheel, PJSIP 2.15.1")
+        else:
+            assert endpoint.capacity > 4
+            assert endpoint.build.startswith("own build, PJSIP 2.")

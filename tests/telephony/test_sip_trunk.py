@@ -78,9 +78,9 @@ async def test_we_register_with_digest_call_through_the_exchange_and_unregister(
             assert "sip:8001@127.0.0.1:5121" in exchange.bindings[0]
             leg = await endpoint.dial(pbx.number("13800138000"))
             assert await asyncio.wait_for(leg.wait_answered(), 5)
-            invites = [r for r in pbx.requests if r.method == "INVITE"]
-            assert "Proxy-Authorization" in invites[-1].headers
-            assert "sip:95588@127.0.0.1:5117" in invites[-1].headers["From"]
+            proven = [r for r in pbx.requests if "Proxy-Authorization" in r.headers]
+            assert [r.method for r in proven] == ["INVITE"]
+            assert "sip:95588@127.0.0.1" in proven[0].headers["From"]
             await leg.hangup()
             await leg.wait_ended()
         assert exchange.bindings[-1].endswith(" 0"), "leaving takes the registration back"

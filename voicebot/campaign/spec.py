@@ -1,4 +1,4 @@
-"""What a supervisor tells a worker process: plain values that travel as JSON."""
+"""What a supervisor and a worker process tell each other: plain values that travel as JSON."""
 
 from __future__ import annotations
 
@@ -20,4 +20,25 @@ class WorkerSpec:
 
     @classmethod
     def from_json(cls, text: str) -> WorkerSpec:
+        return cls(**json.loads(text))
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStats:
+    """A worker's own account of its work, from ready to done. CPU includes its threads, not its voice process."""
+
+    lines: int
+    cpu_s: float
+    wall_s: float
+    peak_rss_mb: float
+    ticks: int
+    tick_late_p50_ms: int
+    tick_late_p99_ms: int
+    tick_late_max_ms: int
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> WorkerStats:
         return cls(**json.loads(text))

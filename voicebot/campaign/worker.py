@@ -7,9 +7,11 @@ per piece of news; the line `stop` on its standard input, or the end of that inp
 from __future__ import annotations
 
 import asyncio
+import resource
 import secrets
 import signal
 import sys
+import time
 
 from dialogue.rendering import case_clauses, likely_clauses
 from dialogue.script import Script
@@ -17,7 +19,7 @@ from telephony import TelephonyError
 from voicebot.call.dialer import Dialer
 from voicebot.call.news import News
 from voicebot.campaign.scripts import find_script
-from voicebot.campaign.spec import WorkerSpec
+from voicebot.campaign.spec import WorkerSpec, WorkerStats
 from voicebot.settings import Settings
 from voicebot.store import AttemptEnd, Claim, Store, open_store
 
@@ -124,10 +126,26 @@ async def main(spec: WorkerSpec) -> None:
             loop.add_signal_handler(signal.SIGTERM, worker.stop)
             orders = asyncio.create_task(_take_orders(worker))
             say(News("", "ready", text=dialer.engines))
+            cpu_s, wall_s = time.process_time(), time.monotonic()
             try:
                 await worker.work()
             finally:
                 orders.cancel()
+            say(News("", "stats", detail=_stats(spec.lines, dialer, cpu_s, wall_s).to_json()))
+
+
+def _stats(lines: int, dialer: Dialer, cpu_s: float, wall_s: float) -> WorkerStats:
+    ticker = dialer.ticker
+    return WorkerStats(
+        lines=lines,
+        cpu_s=round(time.process_time() - cpu_s, 2),
+        wall_s=round(time.monotonic() - wall_s, 2),
+        peak_rss_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        ticks=ticker.count,
+        tick_late_p50_ms=ticker.lateness_quantile_ms(0.5),
+        tick_late_p99_ms=ticker.lateness_quantile_ms(0.99),
+        tick_late_max_ms=ticker.lateness_quantile_ms(1.0),
+    )
 
 
 async def _take_orders(worker: Worker) -> None:

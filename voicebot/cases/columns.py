@@ -80,10 +80,10 @@ def phone(cell: str) -> str:
         digits = f"+{digits[2:]}"
     try:
         number = phonenumbers.parse(digits, REGION)
-    except phonenumbers.NumberParseException as e:
-        raise CellError(f"{text} is no phone number: {str(e).lower()}") from None
-    if not phonenumbers.is_valid_number(number):
-        raise CellError(f"{text} is not a number that exists; area code and number expected, or 11 digits")
+    except phonenumbers.NumberParseException:
+        number = None
+    if number is None or not phonenumbers.is_valid_number(number):
+        raise CellError(f"{text} is not a number that exists; 11 digits expected, or area code and number")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 

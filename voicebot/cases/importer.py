@@ -1,8 +1,8 @@
 """Which debtors does this file name? Reads case files row by row, keeps the good rows, explains the others.
 
 CSV in UTF-8 (with or without BOM) or GB18030, separated by comma, semicolon or tab, with a header of Chinese or English
-names (columns.HEADERS); other columns are ignored. Memory does not grow with the file but for eight bytes per row that
-find a case number used twice.
+names (columns.HEADERS); other columns are ignored. Memory does not grow with the file but for a short hash per row
+(about 100 bytes), by which a case number used twice is found.
 """
 
 from __future__ import annotations
@@ -177,8 +177,9 @@ class _Rejects:
             # With a BOM, because people open this one in a spreadsheet.
             self._file = self._path.open("w", encoding="utf-8-sig", newline="")
             csv.writer(self._file).writerow([*self._header, "reason"])
-        padded = cells + [""] * (len(self._header) - len(cells))
-        csv.writer(self._file).writerow([*padded, "; ".join(map(str, errors))])
+        width = len(self._header)
+        padded = cells[:width] + [""] * (width - len(cells))
+        csv.writer(self._file).writerow([*padded, "; ".join(map(str, errors)), *cells[width:]])
 
     def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None) -> None:
         if self._file is not None:

@@ -47,19 +47,18 @@ def read_row(
             errors.append(RowError(row, name_of(field), str(e)))
             return None
 
-    amount_due = take("amount_due", columns.amount)
-    found = {
+    found: dict[str, Any] = {
         "case_id": take("case_id", columns.required_text),
         "name": take("name", columns.required_text),
         "gender": take("gender", columns.gender, "unknown"),
+        "phone": take("phone", columns.phone),
+        "sip_uri": take("sip_uri", columns.sip_uri),
         "bank": take("bank", columns.required_text, default_bank),
         "product": take("product", columns.required_text),
         "card_tail": take("card_tail", columns.card_tail),
-        "amount_due": amount_due,
+        "amount_due": (amount_due := take("amount_due", columns.amount)),
         "min_amount": take("min_amount", columns.amount, amount_due),
         "due_date": take("due_date", lambda cell: columns.due_date(cell, today)),
-        "phone": take("phone", columns.phone),
-        "sip_uri": take("sip_uri", columns.sip_uri),
         "priority": take("priority", columns.priority, 0),
     }
     failed = {e.column for e in errors}

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from dialogue.rendering import all_fixed_clauses, case_clauses
-from voicebot.call.news import News
+from voicebot.call.news import News, Observer
 from voicebot.campaign.batch import BatchRun
 from voicebot.campaign.scripts import find_script
 from voicebot.cases import CaseFile
@@ -69,8 +69,12 @@ def run_batch(
     round: str = "",
     report: Path | None = None,
     label: str = "批次",
+    observer: Observer | None = None,
 ) -> BatchDone:
-    """Load the file, call every case that is still open, report. Raises the errors of the parts it uses."""
+    """Load the file, call every case that is still open, report. Raises the errors of the parts it uses.
+
+    `observer` gets every piece of news, beside the terminal.
+    """
     script = find_script(script_name, settings)
     with open_store(settings) as store:
         today = datetime.now(ZoneInfo(settings.timezone)).date()
@@ -83,14 +87,20 @@ def run_batch(
             errors.print(f"[yellow]{file.rejected} 行未导入，见 {rejects}[/yellow]", highlight=False, soft_wrap=True)
         progress = store.batch_progress(loaded.batch_id)
         if not progress.finished:
-            soon = [row.facts(today) for row in islice(file, PREPARED_CASES)]
+            soon = [row.facts(today) for row in islice(CaseFile(cases, today, settings.bank), PREPARED_CASES)]
             now = datetime.now(ZoneInfo(settings.timezone))
             own = [clause for case in soon for clause in case_clauses(script, case, now)]
             prepare_voice(settings, [*all_fixed_clauses(script), *own])
         stopped = False
         if not progress.finished:
             with CallView(console, total=progress.total, done=progress.done + progress.failed, label=label) as view:
-                stopped = asyncio.run(_drive(BatchRun(loaded.batch_id, script_name, lines, settings, view.show)))
+
+                def show(news: News) -> None:
+                    view.show(news)
+                    if observer is not None:
+                        observer(news)
+
+                stopped = asyncio.run(_drive(BatchRun(loaded.batch_id, script_name, lines, settings, show)))
         return _report(store, settings, loaded.batch_id, stopped, report)
 
 

@@ -35,6 +35,8 @@ def say(
         if voice is not None:
             speech = settings.speech.model_copy(update={"voice": voice})
             settings = settings.model_copy(update={"speech": speech})
+        if not output.parent.is_dir():
+            raise VoiceError(f"{output}: there is no folder {output.parent}")
         chosen = make_voice(settings)
         began = time.perf_counter()
         pcm16 = chosen.render(text, speed or settings.speech.speed)

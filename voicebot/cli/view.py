@@ -57,6 +57,8 @@ class CallView:
         self._progress.stop()
 
     def show(self, news: News) -> None:
+        if news.kind == "stats":
+            return
         self._progress.console.print(line_of(news), highlight=False, soft_wrap=True)
         if news.kind == "ended":
             self._progress.advance(self._task)

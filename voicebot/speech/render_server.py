@@ -11,6 +11,7 @@ It ends when its input does, so it never outlives the program.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -25,15 +26,17 @@ NICENESS = 5
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    settings = Settings.model_validate_json(requests.readline())
+    if not (first := requests.readline()):
+        return
+    settings = Settings.model_validate_json(first)
     voice: Voice | None = None
     for line in requests:
         request = json.loads(line)
         try:
             voice = voice or make_voice(settings)
             pcm16 = voice.render(request["text"], request["speed"])
-        except VoiceError as e:
-            _answer(answers, {"error": str(e)})
+        except Exception as e:  # a line that trips a library must not cost the next one its loaded voice
+            _answer(answers, {"error": str(e) if isinstance(e, VoiceError) else f"{type(e).__name__}: {e}"})
         else:
             _answer(answers, {"bytes": len(pcm16)}, pcm16)
 
@@ -44,13 +47,14 @@ def _answer(answers: BinaryIO, header: dict[str, object], payload: bytes = b"") 
 
 
 def main() -> None:
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C is the parent's to handle; it still needs lines to say goodbye
+    # Ctrl-C is the parent's to handle: it still needs lines to say goodbye.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICENESS)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not fall among the answers
-    serve(sys.stdin.buffer, answers)
+    with contextlib.suppress(BrokenPipeError):  # the program has gone; so do we
+        serve(sys.stdin.buffer, answers)
+    os._exit(0)  # tearing the net down takes a second that nobody has use for
 
 
 if __name__ == "__main__":

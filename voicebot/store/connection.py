@@ -23,6 +23,9 @@ T = TypeVar("T")
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 2.0
+CONNECT_TIMEOUT_S = 5
+"""Of a bank's database; its URL may name another. A host that swallows packets would hold a call up for minutes."""
+
 CONFLICTS = ("40001", "40P01")
 """Serialization failure and deadlock (PostgreSQL, appendix A): the transaction was undone and may be repeated."""
 
@@ -65,7 +68,10 @@ class Database:
                 ) from e
             if parsed.get_backend_name() != "postgresql":
                 raise StoreError(f"store.url names {parsed.get_backend_name()!r}; only PostgreSQL is supported")
-            return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+            parsed = parsed.set(drivername="postgresql+psycopg")
+            if "connect_timeout" not in parsed.query:
+                parsed = parsed.update_query_dict({"connect_timeout": str(CONNECT_TIMEOUT_S)})
+            return create_engine(parsed, pool_pre_ping=True)
         return create_engine(
             "postgresql+psycopg://",
             creator=lambda: psycopg.connect(server.url.replace("+psycopg", "", 1)),

@@ -199,6 +199,7 @@ class PrivateServer:
 
     def _start_once(self, deadline: float) -> None:
         """One start on the port of last time if it is free; a loser of the race for a port tries another."""
+        self._drop_foreign_pid_file()
         while True:
             port = self._port() if _is_free(self._port()) else _free_port()
             options = [f"-h {HOST} -p {port} -k ''", *(f"-c {o}" for o in OPTIONS)]
@@ -236,6 +237,16 @@ class PrivateServer:
             return process if Path(process.cwd()) == self.data else None
         except (OSError, ValueError, psutil.Error):
             return None
+
+    def _drop_foreign_pid_file(self) -> None:
+        """After a reboot the pid of a server that crashed may belong to any program, and PostgreSQL would not start."""
+        pid_file = self.data / "postmaster.pid"
+        try:
+            pid = int(pid_file.read_text().split("\n", 1)[0])
+            if "postgres" not in psutil.Process(pid).name():
+                pid_file.unlink()
+        except (OSError, ValueError, psutil.Error):
+            return
 
     def _port(self) -> int:
         try:

@@ -55,10 +55,7 @@ def fetch_package(
                 _npm_pack(package, scratch, progress)
             else:
                 _pip_download(package, scratch, progress)
-            arrived = scratch / package.file
-            if not arrived.exists():
-                found = ", ".join(p.name for p in scratch.iterdir() if p.is_file()) or "nothing"
-                raise FetchFailed(f"{package.name} {package.version}: expected {package.file}, got {found}")
+            arrived = _archive_in(scratch, package)
             if (actual := sha256_of(arrived)) != package.sha256:
                 raise FetchFailed(
                     f"{package.file}: sha256 is {actual}, the manifest pins {package.sha256}; nothing was installed"
@@ -69,6 +66,15 @@ def fetch_package(
     if progress:
         progress(package.bytes)
     return target
+
+
+def _archive_in(scratch: Path, package: Package) -> Path:
+    """What the client brought. Mirrors spell names their own way (tiny-part, tiny_part); the hash decides."""
+    archives = [p for p in scratch.iterdir() if p.suffix in (".whl", ".gz", ".tgz", ".zip")]
+    if len(archives) != 1:
+        found = ", ".join(p.name for p in archives) or "nothing"
+        raise FetchFailed(f"{package.name} {package.version}: expected {package.file}, got {found}")
+    return archives[0]
 
 
 def _copy(package: Package, offline: Path, scratch: Path) -> None:

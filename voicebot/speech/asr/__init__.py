@@ -18,7 +18,7 @@ __all__ = ["ENGINES", "AsrError", "MissingExtra", "MissingWeights", "make_asr", 
 
 ENGINES = ("vosk", "sherpa", "muggle", "whisper")  # in the order in which `auto` tries them
 
-_FOLDERS = {"vosk": "vosk-cn", "sherpa": "sherpa", "muggle": "muggle", "whisper": "whisper"}
+_FOLDERS = {"vosk": "vosk-cn", "sherpa": "sherpa", "muggle": "muggle", "whisper": "whisper-base"}
 _PACKAGES = {"vosk": "vosk", "sherpa": "sherpa_onnx", "muggle": "onnxruntime", "whisper": "faster_whisper"}
 
 

@@ -20,6 +20,7 @@ from voicebot.speech.normalise import for_speech
 from voicebot.speech.tts.errors import VoiceError
 from voicebot.speech.tts.shape import at_level, trimmed
 
+LANGUAGE = "zh-cn"
 WEIGHTS = ("model.pth", "best_model.pth", "model_file.pth")
 
 
@@ -49,9 +50,8 @@ class CoquiVoice:
             return b""
         with self._lock:
             engine = self._engine
-            speaker = self._speaker if getattr(engine, "is_multi_speaker", False) else None
             try:
-                wave = np.asarray(engine.tts(text=line, speaker=speaker, speed=speed), np.float32)
+                wave = np.asarray(engine.tts(text=line, **self._options(engine, speed)), np.float32)
                 rate_hz = int(engine.synthesizer.output_sample_rate)
             except Exception as e:
                 raise VoiceError(f"coqui could not say {line!r}: {e}") from e
@@ -62,8 +62,22 @@ class CoquiVoice:
         try:
             from TTS.api import TTS
 
-            return TTS(
-                model_path=str(self._weights), config_path=str(self._dir / "config.json"), progress_bar=False, gpu=False
-            )
+            return TTS(model_path=str(self._weights), config_path=str(self._dir / "config.json"), progress_bar=False)
         except Exception as e:
             raise VoiceError(f"{self._dir}: coqui cannot load this model: {e}") from e
+
+    def _options(self, engine: Any, speed: float) -> dict[str, Any]:
+        """Coqui refuses what a model has no use for, so each option goes only to the models that know it."""
+        options: dict[str, Any] = {}
+        if engine.is_multi_speaker and self._speaker is not None:
+            options["speaker"] = self._speaker
+        if engine.is_multi_lingual:
+            options["language"] = LANGUAGE
+        net = engine.synthesizer.tts_model
+        if hasattr(net, "length_scale"):  # VITS and Glow-TTS
+            net.length_scale = 1.0 / speed
+        elif "xtts" in str(engine.config.model):
+            options["speed"] = speed
+        elif speed != 1.0:
+            raise VoiceError("this model speaks at one speed only; set speech.speed to 1.0")
+        return options

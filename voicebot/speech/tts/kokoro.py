@@ -27,6 +27,7 @@ MODEL_RATE_HZ = 24000
 STYLE_WIDTH = 256
 MAX_TOKENS = 509  # of 512, less the padding on both sides and one spare row of the style table
 
+# Between the sentences of one text. What follows a text is the playout's to decide.
 PAUSE_MS = {"，": 160, ",": 160, "、": 100, "：": 160, ":": 160, "；": 240, ";": 240}
 PAUSE_MS |= {"。": 260, "！": 260, "!": 260, "？": 120, "?": 120, "…": 300}
 PIECE_CHARACTERS = 60  # pieces longer than this are cut at commas too: the net loses its way in long sentences
@@ -49,11 +50,14 @@ class KokoroVoice:
             there = ", ".join(speakers(model_dir)) or "none"
             raise VoiceError(f"kokoro has no voice {voice!r} in {style.parent}; there are: {there}")
         self._style_file = style
-        self.name = f"kokoro-82m/{voice}/1"
+        self.name = f"kokoro-82m/{voice}/2"
         self._lock = threading.Lock()
 
     def render(self, text: str, speed: float = 1.0) -> bytes:
-        """`text` -> pcm16. Empty for a line without anything to say. Raises VoiceError when the net fails."""
+        """`text` -> pcm16, from its first sound to its last. Empty for a line without anything to say.
+
+        Raises VoiceError when the net fails.
+        """
         joined: list[Samples] = []
         for piece, pause_ms in pieces(for_speech(text)):
             spoken = trimmed(self._speak(piece, speed), MODEL_RATE_HZ)
@@ -61,7 +65,7 @@ class KokoroVoice:
                 joined += [spoken, np.zeros(int(pause_ms / speed) * MODEL_RATE_HZ // 1000, np.float32)]
         if not joined:
             return b""
-        return to_pcm16(at_level(resample(np.concatenate(joined), MODEL_RATE_HZ, RATE_HZ)))
+        return to_pcm16(at_level(resample(np.concatenate(joined[:-1]), MODEL_RATE_HZ, RATE_HZ)))
 
     def _speak(self, piece: str, speed: float) -> Samples:
         if not re.search(r"\w", piece):  # the net hums at bare punctuation

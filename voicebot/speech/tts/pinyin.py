@@ -63,33 +63,36 @@ WORDS: dict[str, str] = {
     "为您": "wei4 nin2",
     "几号": "ji3 hao4",
     "好的": "hao3 de5",
-    # surnames with a reading of their own
-    "单先生": "shan4 xian1 sheng5",
-    "单女士": "shan4 nv3 shi4",
-    "曾先生": "zeng1 xian1 sheng5",
-    "曾女士": "zeng1 nv3 shi4",
-    "仇先生": "qiu2 xian1 sheng5",
-    "仇女士": "qiu2 nv3 shi4",
-    "解先生": "xie4 xian1 sheng5",
-    "解女士": "xie4 nv3 shi4",
-    "任先生": "ren2 xian1 sheng5",
-    "任女士": "ren2 nv3 shi4",
-    "朴先生": "piao2 xian1 sheng5",
-    "朴女士": "piao2 nv3 shi4",
-    "区先生": "ou1 xian1 sheng5",
-    "区女士": "ou1 nv3 shi4",
-    "盖先生": "ge3 xian1 sheng5",
-    "盖女士": "ge3 nv3 shi4",
-    "华先生": "hua4 xian1 sheng5",
-    "华女士": "hua4 nv3 shi4",
-    "查先生": "zha1 xian1 sheng5",
-    "查女士": "zha1 nv3 shi4",
+    "先生": "xian1 sheng5",
 }
 """Word -> syllables with tone numbers (5: neutral)."""
 
+SURNAMES: dict[str, str] = {
+    "单": "shan4",
+    "曾": "zeng1",
+    "仇": "qiu2",
+    "解": "xie4",
+    "任": "ren2",
+    "朴": "piao2",
+    "区": "ou1",
+    "盖": "ge3",
+    "华": "hua4",
+    "查": "zha1",
+    "尉迟": "yu4 chi2",
+    "万俟": "mo4 qi2",
+    "翟": "zhai2",
+    "燕": "yan1",
+    "纪": "ji3",
+}
+"""Read like this as a surname: at the start of a phrase or after 是, 找, 叫, ..., and before 先生, 女士 or 本人."""
+
 _HAN = "\u4e00-\u9fff"
 _SEGMENT = re.compile(rf"[{_HAN}]+|[A-Za-z]+|[^{_HAN}A-Za-z]+")
-_REPAY = re.compile(r"(还)(?=[零一二两三四五六七八九十百千万半])")
+_READ_IN_CONTEXT = re.compile(
+    r"(还)(?=[零一二两三四五六七八九十百千万半])"
+    rf"|(?:^|(?<=[是找叫问到系给位的好]))(?!任何|解决|单位|单身|查询|曾经|区别)({'|'.join(SURNAMES)})"
+    rf"(?=[{_HAN}]{{0,2}}(?:先生|女士|小姐)|[{_HAN}]{{1,2}}本人)"
+)
 _PUNCTUATION = str.maketrans(
     {"，": ", ", "、": ", ", "。": ". ", "．": ". ", "！": "! ", "？": "? ", "：": ": ", "；": "; ", "…": "… "}
 )
@@ -140,21 +143,32 @@ def phonemes(text: str) -> str:
 
 def syllables(han: str) -> list[list[str]]:
     """A run of Chinese characters -> its words, each a list of syllables: [["xin4", "yong4", "ka3"], ...]."""
-    cut, read = _tools()
     words: list[list[str]] = []
-    for piece in filter(None, _REPAY.split(han)):
-        if piece == "还":
-            words.append(["huan2"])
-        else:
-            words += [WORDS[word].split() if word in WORDS else read(word) for word in cut(piece)]
-    return words
+    done = 0
+    for found in _READ_IN_CONTEXT.finditer(han):
+        words += [_read(word) for word in _cut(han[done : found.start()])]
+        words.append((SURNAMES.get(found[0]) or "huan2").split())
+        done = found.end()
+    return words + [_read(word) for word in _cut(han[done:])]
+
+
+def _read(word: str) -> list[str]:
+    return WORDS[word].split() if word in WORDS else _tools()[1](word)
+
+
+def _cut(han: str) -> list[str]:
+    return _tools()[0](han)
 
 
 @functools.lru_cache(maxsize=2000)
 def _sound(syllable: str) -> str:
+    """One syllable as Kokoro knows it; empty for the few dozen characters that have no Mandarin syllable (兙, 瓧)."""
     from misaki.zh import ZHG2P
 
-    return str(ZHG2P.py2ipa(syllable)).replace(_COMBINING_BELOW, "")
+    try:
+        return str(ZHG2P.py2ipa(syllable)).replace(_COMBINING_BELOW, "")
+    except ValueError:
+        return ""
 
 
 def _tools() -> tuple[Callable[[str], list[str]], Callable[[str], list[str]]]:

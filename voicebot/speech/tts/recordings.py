@@ -54,7 +54,6 @@ class RecordedVoice:
         """`text` -> pcm16; `speed` applies to what is synthesised."""
         if (whole := self._recordings.find(text)) is not None:
             return whole
-        pause = bytes(2 * RATE_HZ * CLAUSE_PAUSE_MS // 1000)
         out: list[bytes] = []
         unrecorded = ""
         for clause in re.findall(r"[^，。！？；：,!?;:]+[，。！？；：,!?;:]*", for_speech(text)):
@@ -64,10 +63,10 @@ class RecordedVoice:
             if unrecorded:
                 out.append(self._behind.render(unrecorded, speed))
                 unrecorded = ""
-            out.append(audio + pause)
+            out.append(audio)
         if unrecorded:
             out.append(self._behind.render(unrecorded, speed))
-        return b"".join(out)
+        return bytes(2 * RATE_HZ * CLAUSE_PAUSE_MS // 1000).join(out)
 
 
 def _key(text: str) -> str:

@@ -1,0 +1,85 @@
+"""Has the customer finished? What the endpointing is told about half-heard turns."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dialogue.acts import Pending
+from dialogue.rules import make_understander
+from dialogue.understanding import Completeness
+
+judge = make_understander().completeness
+
+
+@pytest.mark.parametrize(
+    ("pending", "words"),
+    [
+        (Pending.VERIFY_IDENTITY, "是我"),
+        (Pending.VERIFY_IDENTITY, "对我是"),
+        (Pending.VERIFY_IDENTITY, "你打错了"),
+        (Pending.VERIFY_IDENTITY, "不是我"),
+        (Pending.VERIFY_IDENTITY, "是的你说"),
+        (Pending.ASK_PAY_TODAY, "可以的"),
+        (Pending.ASK_PAY_TODAY, "不行"),
+        (Pending.ASK_PAY_TODAY, "我昨天已经还了"),
+        (Pending.ASK_PAY_TODAY, "我先还五百行吗"),
+        (Pending.ASK_PAY_TODAY, "我没钱"),
+        (Pending.ASK_PAY_TODAY, "我明天还"),
+        (Pending.ASK_PAY_DATE, "周五吧"),
+        (Pending.ASK_PAY_DATE, "下周一之前"),
+        (Pending.CONFIRM_PROMISE, "对"),
+        (Pending.CONFIRM_PROMISE, "没问题"),
+        (Pending.ASK_PAY_TODAY, "转人工"),
+    ],
+)
+def test_an_answer_is_complete(pending: Pending, words: str) -> None:
+    assert judge(words, pending=pending) is Completeness.COMPLETE
+
+
+@pytest.mark.parametrize(
+    ("pending", "words"),
+    [
+        (Pending.ASK_PAY_TODAY, "我"),
+        (Pending.ASK_PAY_TODAY, "我明天"),
+        (Pending.ASK_PAY_TODAY, "那个"),
+        (Pending.ASK_PAY_TODAY, "我那个"),
+        (Pending.ASK_PAY_TODAY, "嗯"),
+        (Pending.ASK_PAY_TODAY, "我现在没有工作然后"),
+        (Pending.ASK_PAY_TODAY, "不是我不想还因为"),
+        (Pending.ASK_PAY_TODAY, "可以但是"),
+        (Pending.ASK_PAY_DATE, "下周"),
+        (Pending.ASK_PAY_DATE, "这个"),
+        (Pending.ASK_PAY_DATE, "二十"),
+        (Pending.ASK_PAY_DATE, "十二月"),
+        (Pending.ASK_PAY_DATE, "等我"),
+        (Pending.ASK_PAY_TODAY, "我先还"),
+        (Pending.VERIFY_IDENTITY, "我是他的"),
+    ],
+)
+def test_half_a_turn_is_waited_for(pending: Pending, words: str) -> None:
+    assert judge(words, pending=pending) is Completeness.HANGING
+
+
+@pytest.mark.parametrize(
+    ("pending", "words"),
+    [
+        (Pending.ASK_PAY_DATE, "周五"),
+        (Pending.ASK_PAY_TODAY, "不"),
+        (Pending.ASK_PAY_TODAY, "我家里最近出了很多事情"),
+        (Pending.VERIFY_IDENTITY, "嗯"),
+        (Pending.NONE, ""),
+    ],
+)
+def test_what_may_go_on_stays_open(pending: Pending, words: str) -> None:
+    assert judge(words, pending=pending) is Completeness.OPEN
+
+
+@given(
+    words=st.text(alphabet="我你是不还明天周五号二十下个这那然后因为但嗯啊吧了可以行没钱", max_size=12),
+    pending=st.sampled_from(list(Pending)),
+)
+def test_a_turn_that_breaks_off_in_a_connecting_word_is_never_complete(words: str, pending: Pending) -> None:
+    for trailing in ("但是", "因为", "那个", "然后"):
+        assert judge(words + trailing, pending=pending) is Completeness.HANGING
