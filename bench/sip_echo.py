@@ -109,7 +109,7 @@ async def row(calls: int, seconds: float, port: int) -> None:
             cpu = process.cpu_percent()
             gaps = [(b.at_s - a.at_s) * 1000 for kept in frames for a, b in itertools.pairwise(kept)]
             lost = sum(kept[-1].index - kept[0].index + 1 - len(kept) for kept in frames)
-            p50, p95 = (float(np.percentile(round_trips_ms, q)) for q in (50, 95))
+            p50, p95 = (float(np.percentile(round_trips_ms, q, method="higher")) for q in (50, 95))
             print(
                 f"{calls:5d} {up:5d} {setup_s:8.2f} {len(round_trips_ms):7d} {p50:8.0f} {p95:6.0f} "
                 f"{statistics.median(gaps):7.1f} {np.percentile(gaps, 99):6.1f} {max(gaps):6.1f} {lost:5d} "

@@ -54,7 +54,7 @@ LINES = (
 def main() -> None:
     options = _options()
     settings = load_settings()
-    out = Console()
+    out = Console(width=110)
     voices = _voices(settings, options.voice)
     ears = _ears(settings) if options.ears else None
     table = Table(title=f"{len(LINES)} lines a robot says", title_justify="left")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,3 +103,16 @@ def test_broken_text_raises_nothing_but_a_script_error(cut: int, junk: str) -> N
         load_script(SMALL[:cut] + junk + SMALL[cut:], "s.yaml")
     except ScriptError as e:
         assert str(e).startswith("s.yaml")
+
+
+def test_the_smallest_script_of_the_manual_loads() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "scripts.md").read_text("utf-8")
+    example = manual.split("```yaml\n")[1].split("```")[0]
+    assert load_script(example, "docs").start == "greet"
+
+
+def test_the_manual_names_every_line_that_protects_somebody() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "scripts.md").read_text("utf-8")
+    protected = load_script(SMALL, "s").protected
+    for line_id in {line_id for reaction in protected.values() for line_id in reaction.say}:
+        assert f"`{line_id}`" in manual

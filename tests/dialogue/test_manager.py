@@ -6,11 +6,13 @@ import pickle
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from dialogue_kit import CASE, NOW, SILENCE, Call, call
 
 from dialogue.acts import Act, Disposition, Pending
+from dialogue.loader import load_script
 from dialogue.manager import step
 from dialogue.protocol import (
     Conclude,
@@ -363,6 +365,14 @@ def test_after_the_end_nothing_more_is_said(m1: Script) -> None:
     done.say("喂", SILENCE).hang_up()
     done.feed(TimeUp("late"))
     assert done.commands == before
+
+
+def test_even_a_line_with_one_wording_is_not_said_twice_in_a_row(m1_text: str) -> None:
+    start, end = m1_text.index("  greet_again:"), m1_text.index("  disclose:")
+    terse = load_script(m1_text[:start] + "  greet_again: 请问是您吗？\n" + m1_text[end:])
+    said = call(terse, "喂", "喂", "喂", "喂").said
+    assert said.count("请问是您吗？") == 4
+    assert all(first != second for first, second in pairwise(said))
 
 
 def test_the_reminder_takes_a_plain_yes_for_the_due_date(m0: Script) -> None:

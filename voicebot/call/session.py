@@ -36,6 +36,7 @@ from dialogue.protocol import (
 )
 from telephony import CallOutcome, Leg
 from voicebot.call import turns
+from voicebot.call.codec import CodecError
 from voicebot.call.core import (
     CallBasis,
     CallCore,
@@ -47,7 +48,7 @@ from voicebot.call.core import (
     TurnTiming,
 )
 from voicebot.call.eventlog import EventLog, LogError
-from voicebot.call.gate import SpeechGate
+from voicebot.call.gate import START_WINDOW, SpeechGate
 from voicebot.call.listening import Listening
 from voicebot.call.news import News, Observer
 from voicebot.call.playout import LineBegun, LineOver, Playout, Prompts
@@ -153,7 +154,8 @@ class CallSession:
         self._observer = observer
         self._vad = kit.vad.stream()
         self._gate = SpeechGate()
-        self._hum = HumDetector()
+        self._hum: HumDetector | None = None
+        self._just_before: deque[bytes] = deque(maxlen=START_WINDOW)
         self._playout = Playout(leg, kit.prompts, kit.duck_db)
         self._ears = Listening(kit.asr, kit.executor, self._on_heard, self.trouble)
         self._inputs: deque[Input] = deque()
@@ -224,16 +226,26 @@ class CallSession:
             if self._deaf:
                 continue
             self._ears.push(frame.rx, self._at)
-            self._hum.push(frame.rx)
+            self._listen_for_hum(frame.rx)
             edge = self._gate.push(self._vad.push(frame.rx), self._at)
             if edge is not None:
-                if edge.speech:
-                    self._hum = HumDetector()
                 self._feed((turns.SpeechStarted if edge.speech else turns.SpeechStopped)(edge.at, edge.since))
             deadline = self._core.next_deadline()
             if deadline is not None and self._at >= deadline:
-                self._feed(turns.Tick(self._at, self._hum.hum_like))
+                self._feed(turns.Tick(self._at, self._hum is not None and self._hum.hum_like))
         self._speak_on()
+
+    def _listen_for_hum(self, frame: bytes) -> None:
+        """Judge the beginning of speech over the robot's voice, the frames before the VAD noticed it included."""
+        if self._gate.speaking and not self._playout.idle:
+            if self._hum is None:
+                self._hum = HumDetector()
+                for before in self._just_before:
+                    self._hum.push(before)
+            self._hum.push(frame)
+        else:
+            self._hum = None
+        self._just_before.append(frame)
 
     # ---- inputs ----
 
@@ -432,7 +444,7 @@ class CallSession:
             return
         try:
             self._log.append(self._at, kind, value)
-        except LogError as e:
+        except (LogError, CodecError) as e:
             self._log = None
             self._story.troubles.append(f"event log stopped: {e}")
 

@@ -28,7 +28,7 @@ from voicebot.speech.tts.recordings import Recordings
 log = logging.getLogger(__name__)
 
 MEMORY_MB = 64
-RENDER_TIMEOUT_S = 90.0  # loading included; then the child is taken for stuck and replaced
+RENDER_TIMEOUT_S = 180.0  # loading on a busy machine included; then the child is taken for stuck and replaced
 RENDER_SERVER = (sys.executable, "-m", "voicebot.speech.render_server")
 _URGENT, _PREFETCH = 0, 1
 

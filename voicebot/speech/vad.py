@@ -14,6 +14,7 @@ import numpy as np
 
 from voicebot.settings import Settings
 from voicebot.speech.api import FRAME_BYTES, RATE_HZ, Vad, VadStream
+from voicebot.speech.asr.base import AsrError
 from voicebot.speech.audio import to_float
 
 SILERO_FILE = Path("silero-vad") / "silero_vad.onnx"
@@ -28,7 +29,7 @@ _OVER_FLOOR_DB = 5.0
 _UNDER_PEAK_DB = 32.0
 
 
-class VadError(RuntimeError):
+class VadError(AsrError):
     """A detector that cannot be had; the message names what is missing and the way out."""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 
 from voicebot.speech.api import RATE_HZ
@@ -25,8 +24,9 @@ class MissingWeights(AsrError):
 class MissingExtra(AsrError):
     """A Python package that an engine needs and that is not installed."""
 
-    def __init__(self, engine: str, package: str, extra: str) -> None:
-        super().__init__(f"{engine}: the Python package {package} is not installed; pip install 'voicebot[{extra}]'")
+    def __init__(self, engine: str, package: str, extra: str | None = None) -> None:
+        install = f"'voicebot[{extra}]'" if extra else package
+        super().__init__(f"{engine}: the Python package {package} is not installed; pip install {install}")
         self.engine, self.package = engine, package
 
 
@@ -56,10 +56,3 @@ _NOT_SPOKEN = re.compile(r"[\W_]+")
 def spoken(text: str) -> str:
     """What of a text is said aloud: letters, digits and Chinese characters; no spaces, no punctuation."""
     return _NOT_SPOKEN.sub("", text)
-
-
-@dataclass(frozen=True, slots=True)
-class ShortSilence:
-    """Why a turn was not decoded at all: there is too little speech in it."""
-
-    speech_ms: int

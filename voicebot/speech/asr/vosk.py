@@ -2,7 +2,8 @@
 
 Any Vosk model folder works; for Mandarin calls it is vosk-model-small-cn-0.22 or larger. An expectation with closed
 answers becomes a grammar: a second recogniser hears only those answers, or something else; what it accepts stands.
-Models with a fixed graph cannot take a grammar; they are heard freely.
+Models with a fixed graph cannot take a grammar; they are heard freely. Telephone audio is brought to the rate the model
+was trained at: Kaldi refuses another.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import re
 import time
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import soxr
 
 from dialogue.protocol import Expectation
 from voicebot.speech.api import RATE_HZ, AsrStream, Hypothesis
@@ -32,7 +36,7 @@ class VoskAsr:
         try:
             import vosk
         except ImportError as e:
-            raise MissingExtra("vosk", "vosk", "vosk") from e
+            raise MissingExtra("vosk", "vosk") from e
         way_out = "unpack a Vosk model there (vosk-model-small-cn-0.22), or name its folder in speech.asr_model"
         if not folder.is_dir():
             raise MissingWeights("vosk", folder, "no such folder", way_out)
@@ -46,18 +50,19 @@ class VoskAsr:
             raise MissingWeights("vosk", folder, "damaged, Vosk cannot load it", way_out) from e
         self._vosk = vosk
         self._takes_grammar = (folder / "graph" / "Gr.fst").is_file()
+        self._rate_hz = _model_rate_hz(folder)
 
     def stream(self, expectation: Expectation) -> AsrStream:
-        free = self._vosk.KaldiRecognizer(self._model, RATE_HZ)
+        free = self._vosk.KaldiRecognizer(self._model, self._rate_hz)
         free.SetWords(True)
         closed = None
         answers = {self._in_words(a): a for a in expectation.answers}
         answers = {words: a for words, a in answers.items() if words}
         if answers and self._takes_grammar:
             grammar = json.dumps([*answers, _UNKNOWN], ensure_ascii=False)
-            closed = self._vosk.KaldiRecognizer(self._model, RATE_HZ, grammar)
+            closed = self._vosk.KaldiRecognizer(self._model, self._rate_hz, grammar)
             closed.SetWords(True)
-        return _Turn(free, closed, answers)
+        return _Turn(free, closed, answers, self._rate_hz)
 
     def _in_words(self, answer: str) -> str:
         """A grammar wants words of the model's lexicon, spaced. Chinese is cut greedily; "" when it cannot be."""
@@ -81,9 +86,10 @@ class VoskAsr:
 class _Turn:
     """`feed` only queues; the recognisers run in `partial` and `final`, on what has come since."""
 
-    def __init__(self, free: Any, closed: Any | None, answers: dict[str, str]) -> None:
+    def __init__(self, free: Any, closed: Any | None, answers: dict[str, str], rate_hz: int) -> None:
         self._free, self._closed, self._answers = free, closed, answers
         self._audio = TurnAudio()
+        self._resampler = soxr.ResampleStream(RATE_HZ, rate_hz, 1, dtype="int16")
         self._heard = 0  # bytes the recognisers have taken
         self._words: list[dict[str, Any]] = []  # of the pieces that Vosk has closed by itself
         self._closed_words: list[dict[str, Any]] = []
@@ -107,7 +113,7 @@ class _Turn:
             return self._final
         began = time.thread_time()
         pcm16 = self._take()
-        silence = b"\0" * (RATE_HZ * TAIL_MS // 1000 * 2)
+        silence = self._at_model_rate(bytes(RATE_HZ * TAIL_MS // 1000 * 2), last=True)
         words = self._words + self._finish(self._free, silence, self._words)
         text = _join([w["word"] for w in words])
         confidence, closed = _mean(words, 0.0), None
@@ -124,11 +130,16 @@ class _Turn:
         pcm16 = self._audio.snapshot()
         new = pcm16[self._heard :]
         self._heard = len(pcm16)
-        if new:
-            self._push(self._free, new, self._words)
+        if new and self._final is None:
+            at_model_rate = self._at_model_rate(new)
+            self._push(self._free, at_model_rate, self._words)
             if self._closed is not None:
-                self._push(self._closed, new, self._closed_words)
+                self._push(self._closed, at_model_rate, self._closed_words)
         return pcm16
+
+    def _at_model_rate(self, pcm16: bytes, *, last: bool = False) -> bytes:
+        samples = np.frombuffer(pcm16, "<i2")
+        return bytes(self._resampler.resample_chunk(samples, last=last).astype("<i2").tobytes())
 
     @staticmethod
     def _push(recogniser: Any, pcm16: bytes, words: list[dict[str, Any]]) -> None:
@@ -144,6 +155,12 @@ class _Turn:
     ) -> Hypothesis:
         cpu_ms = (time.thread_time() - began) * 1000
         return Hypothesis(text, confidence if text else 0.0, final, self._audio.ms(pcm16), cpu_ms, closed)
+
+
+def _model_rate_hz(folder: Path) -> int:
+    conf = next(f for f in (folder / "conf" / "mfcc.conf", folder / "mfcc.conf") if f.is_file())
+    stated = re.search(r"--sample-frequency=(\d+)", conf.read_text("utf-8"))
+    return int(stated[1]) if stated else 16000
 
 
 def _known_words(result: str) -> list[dict[str, Any]]:

@@ -50,7 +50,7 @@ class KokoroVoice:
             there = ", ".join(speakers(model_dir)) or "none"
             raise VoiceError(f"kokoro has no voice {voice!r} in {style.parent}; there are: {there}")
         self._style_file = style
-        self.name = f"kokoro-82m/{voice}/2"
+        self.name = f"kokoro-82m/{voice}/3"
         self._lock = threading.Lock()
 
     def render(self, text: str, speed: float = 1.0) -> bytes:

@@ -63,6 +63,9 @@ WORDS: dict[str, str] = {
     "为您": "wei4 nin2",
     "几号": "ji3 hao4",
     "好的": "hao3 de5",
+    "为准": "wei2 zhun3",
+    "为止": "wei2 zhi3",
+    "为限": "wei2 xian4",
     "先生": "xian1 sheng5",
 }
 """Word -> syllables with tone numbers (5: neutral)."""
@@ -89,8 +92,12 @@ SURNAMES: dict[str, str] = {
 _HAN = "\u4e00-\u9fff"
 _SEGMENT = re.compile(rf"[{_HAN}]+|[A-Za-z]+|[^{_HAN}A-Za-z]+")
 _READ_IN_CONTEXT = re.compile(
-    r"(还)(?=[零一二两三四五六七八九十百千万半])"
-    rf"|(?:^|(?<=[是找叫问到系给位的好]))(?!任何|解决|单位|单身|查询|曾经|区别)({'|'.join(SURNAMES)})"
+    # 还 as repayment: before an amount, at the end of a phrase, after 按时 and the like
+    r"(?P<huan2>(?<=按时|及时|准时|哪天|那天)还(?!款|清|钱|上|不上|一部分|是)"
+    r"|还(?=[零一二两三四五六七八九十百千万半吗呢吧了的]|好了|最方便|$))"
+    # 得 as must
+    r"|(?P<dei3>(?<![觉记值懂获取使晓显舍认])得(?=先|专员|由|请|跟))"
+    rf"|(?:^|(?<=[是找叫问到系给位的好]))(?!任何|解决|单位|单身|查询|曾经|区别)(?P<surname>{'|'.join(SURNAMES)})"
     rf"(?=[{_HAN}]{{0,2}}(?:先生|女士|小姐)|[{_HAN}]{{1,2}}本人)"
 )
 _PUNCTUATION = str.maketrans(
@@ -147,7 +154,7 @@ def syllables(han: str) -> list[list[str]]:
     done = 0
     for found in _READ_IN_CONTEXT.finditer(han):
         words += [_read(word) for word in _cut(han[done : found.start()])]
-        words.append((SURNAMES.get(found[0]) or "huan2").split())
+        words.append((SURNAMES.get(found["surname"]) or str(found.lastgroup)).split())
         done = found.end()
     return words + [_read(word) for word in _cut(han[done:])]
 
