@@ -40,6 +40,7 @@ _WEEKDAYS = {"一": 0, "二": 1, "三": 2, "四": 3, "五": 4, "六": 5, "日": 
     str(n): n - 1 for n in range(1, 8)
 }
 _DAY_WORDS = {
+    "大大后天": 4,
     "大后天": 3,
     "后天": 2,
     "后儿": 2,
@@ -76,8 +77,8 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "week",
         re.compile(
-            rf"(?P<lead>下下个?|下个?|这个?|本|上个?)?{_WEEK}(?P<day>[一二三四五六日天末1-6])(?!个|"
-            rf"天)"
+            rf"(?P<lead>下下个?|下个?|这个?|本|上个?)?{_WEEK}{{1,2}}(?P<day>[一二三四五六日天末1-6])"
+            r"(?!个|天)"
         ),
     ),
     ("weekend", re.compile(r"(?P<lead>下个?|这个?|本)?周末")),
@@ -227,7 +228,8 @@ def _weekday(lead: str, weekday: int, today: date) -> date | None:
     if lead.startswith("下"):
         return monday + timedelta(weeks=lead.count("下"), days=weekday)
     found = monday + timedelta(days=weekday)
-    return found if found >= today else found + timedelta(weeks=1)
+    # 周三 said on a Wednesday is the next one: today would be called 今天.
+    return found if found > today or (found == today and lead) else found + timedelta(weeks=1)
 
 
 def _after(n: str, unit: str, today: date) -> date | None:

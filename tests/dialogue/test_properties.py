@@ -166,7 +166,7 @@ def test_whatever_is_said_the_rules_hold(
 @given(verified=st.booleans(), conversation=st.lists(lingering | turns, min_size=5, max_size=20))
 def test_no_call_goes_on_for_ever(name: str, verified: bool, conversation: list[tuple[str, object]]) -> None:
     first: list[tuple[str, object]] = [("text", "是我")] if verified else []
-    played = play(name, first + conversation * 12, {}, seat=False, ledger=True)
+    played = play(name, first + conversation * 40, {}, seat=False, ledger=True)
     assert played.hang_ups == 1
     assert played.turns <= read_script(name).policy.max_turns + 3
 

@@ -22,6 +22,7 @@ MAX_DRIFT = 0.2  # 0: the spectrum stayed; 1: nothing of it is left
 LOW_HZ, HISS_HZ = 650.0, 1200.0
 _LINE_HZ = (180.0, 3450.0)  # what a telephone line carries
 _FAINT_DB = 20.0  # frames this far under the loudest are gaps and edges and do not count
+_SILENT = 1e-4  # power of a frame at about -60 dBFS
 _ENDS = 3  # frames compared at either end
 
 _FFT = 256
@@ -38,6 +39,7 @@ class HumDetector:
     def push(self, pcm16: bytes) -> None:
         """Take the next 20 ms frame."""
         x = to_float(pcm16)[:FRAME_SAMPLES]
+        x = x - x.mean() if len(x) else x  # A-law silence is not zero
         padded = np.pad(x, (0, FRAME_SAMPLES - len(x))) * _WINDOW
         self._spectra.append(np.abs(np.fft.rfft(padded, _FFT)) ** 2)
 
@@ -49,7 +51,7 @@ class HumDetector:
         power = np.array(self._spectra)
         total = power.sum(axis=1)
         heard = total > total.max() * 10 ** (-_FAINT_DB / 10)
-        if total.max() <= 0.0 or heard.sum() < MIN_FRAMES - 1:
+        if total.max() < _SILENT or heard.sum() < MIN_FRAMES - 1:
             return False
         power, total = power[heard], total[heard]
         low = power[:, _HZ < LOW_HZ].sum(axis=1) / total

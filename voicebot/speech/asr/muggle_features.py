@@ -34,6 +34,7 @@ _FFT, _FRAME, _HOP = 512, 551, 220
 _HISS = 2e-4  # root mean square, -74 dBFS: 48 dB under the speech
 _BLOCK_MS = 20
 _FAINT_DBFS = -58.0  # whoever talks to us is louder
+_DIGITAL_SILENCE_DBFS = -80.0
 _MAX_GAIN = 10.0
 
 
@@ -55,7 +56,11 @@ def find_activity(samples: Samples, rate_hz: int) -> Activity:
     blocks = samples[: count * size].reshape(count, size)
     blocks = blocks - blocks.mean(axis=1, keepdims=True)
     level_db = 10 * np.log10(np.mean(blocks**2, axis=1) + 1e-10)
-    top, floor = float(np.percentile(level_db, 95)), float(np.percentile(level_db, 10))
+    # Digital silence (lost packets, a muted phone) says nothing about the background of the rest.
+    sounding = level_db[level_db > _DIGITAL_SILENCE_DBFS]
+    if not len(sounding):
+        return Activity(0, 0, 0)
+    top, floor = float(np.percentile(sounding, 95)), float(np.percentile(sounding, 10))
     # A turn cut tightly has no background to stand out of; 12 dB under its loudest is speech whatever the floor is.
     threshold = max(_FAINT_DBFS, top - 35.0, min(floor + 10.0, top - 12.0))
     loud = np.flatnonzero(level_db > threshold)
