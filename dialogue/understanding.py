@@ -13,7 +13,7 @@ from dialogue.acts import Act, Pending
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """Values found in a turn; None where the turn names none. `amount_kind` marks amounts that only the case resolves."""
+    """Values found in a turn; None where it names none. `amount_kind` marks amounts that only the case resolves."""
 
     pay_date: date | None = None
     pay_amount: Decimal | None = None  # yuan

@@ -222,7 +222,7 @@ class CallCore:
         self._dialogue_event(CallStarted(self.basis.case, self.now(at)), at, out)
 
     def _dialogue_event(self, event: Event, at: int, out: list[Output]) -> None:
-        if self.over and not isinstance(event, LineHeard | CustomerHungUp):
+        if self.over and not isinstance(event, LineHeard | CustomerHungUp | PromiseStored):
             return
         self.dialogue_state, commands = self._step(self.dialogue_state, event)
         for command in commands:
