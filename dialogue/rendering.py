@@ -166,7 +166,9 @@ def _walk(script: Script) -> list[Node]:
 
 
 def _wordings(lines: Iterable[Line]) -> Iterable[Wording]:
-    return chain.from_iterable(line.wordings for line in lines)
+    """Every line's first wording first: the others are said only when the call comes back to a line."""
+    every = tuple(lines)
+    return chain((line.wordings[0] for line in every), chain.from_iterable(line.wordings[1:] for line in every))
 
 
 def _distinct(texts: Iterable[str]) -> tuple[str, ...]:

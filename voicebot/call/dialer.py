@@ -22,11 +22,12 @@ from voicebot.call.handoff import SeatDialer
 from voicebot.call.news import News, Observer
 from voicebot.call.session import RECORDING, CallKit, CallResult, CallSession, Span
 from voicebot.call.ticker import Ticker
+from voicebot.promises.ledger import Evidence
 from voicebot.settings import Settings
 from voicebot.speech.asr import make_asr
 from voicebot.speech.prompts import PromptCache, make_prompts
 from voicebot.speech.vad import make_vad
-from voicebot.store import AttemptEnd, CallEnd, NewCall, NewPromise, Store
+from voicebot.store import AttemptEnd, CallEnd, NewCall, Store
 
 DISPOSITION_OF: dict[OutcomeKind, Disposition] = {
     OutcomeKind.BUSY: Disposition.BUSY,
@@ -212,23 +213,15 @@ class CallLedger:
         self._recording = recording
 
     def store_promise(self, promise: StorePromise, said: Span, confirmed: Span) -> str:
-        return self._store.store_promise(
-            NewPromise(
-                call_id=self._call_id,
-                pay_date=promise.pay_date,
-                amount=promise.amount,
-                partial=promise.partial,
-                recording=self._recording,
-                said_turn=promise.said_turn,
-                said_text=said.text,
-                from_sample=said.from_sample,
-                to_sample=said.to_sample,
-                confirmed_turn=promise.confirmed_turn,
-                confirmed_text=confirmed.text,
-                confirmed_from_sample=confirmed.from_sample,
-                confirmed_to_sample=confirmed.to_sample,
-            )
+        evidence = Evidence(
+            recording=self._recording,
+            from_sample=said.from_sample,
+            to_sample=confirmed.to_sample,
+            text=said.text,
+            confirmation_text=confirmed.text,
+            confirmed_turn=promise.confirmed_turn,
         )
+        return self._store.store_promise(evidence.for_ledger(self._call_id, promise))
 
     def book_callback(self, at: datetime | None, reason: str) -> None:
         self._store.book_callback(self._call_id, at, reason)

@@ -26,7 +26,8 @@ from voicebot.settings import Settings
 from voicebot.store import Store, open_store
 
 SHOWN_ERRORS = 10
-PREPARED_CASES = 8  # cases whose own lines are spoken before the first dial; the rest while the phones ring
+PREPARED_CASES = 4  # cases whose first lines are spoken before the first dial; the rest while the phones ring
+PREPARED_CLAUSES = 10  # of each of them: greeting, facts, the readback's beginning
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def run_batch(
         if not progress.finished:
             soon = [row.facts(today) for row in islice(CaseFile(cases, today, settings.bank), PREPARED_CASES)]
             now = datetime.now(ZoneInfo(settings.timezone))
-            own = [clause for case in soon for clause in case_clauses(script, case, now)]
+            own = [clause for case in soon for clause in case_clauses(script, case, now)[:PREPARED_CLAUSES]]
             prepare_voice(settings, [*all_fixed_clauses(script), *own])
         stopped = False
         if not progress.finished:
