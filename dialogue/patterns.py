@@ -29,24 +29,6 @@ def _rule(act: Act, pattern: str, unless: str | None = None, pending: tuple[Pend
     )
 
 
-# What telephone ears mishear, put right only where the neighbours leave no doubt.
-HOMOPHONES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"(周|星期|礼拜)[武舞午伍]"), r"\1五"),
-    (re.compile(r"(周|星期|礼拜)[散伞]"), r"\1三"),
-    (re.compile(r"[环换缓欢](?=款|上吧|上了|钱|给你|清|不了|不上|不起)"), "还"),
-    (re.compile(r"(?<=[今明后]天)[环换欢缓](?!个|人|号|卡|手|时)"), "还"),
-    (re.compile(r"(?<=[一二三四五六日天末底初])[环换欢](?=$|吧|钱|款)"), "还"),
-    (re.compile(r"(?<=先)[环换欢](?=[一二两三四五六七八九\d最点部])"), "还"),
-    (re.compile(r"[专赚撰]人工"), "转人工"),
-    (re.compile(r"最低[环换欢]款"), "最低还款"),
-    (re.compile(r"^(?:[四试事市世]我|是窝|室我)$"), "是我"),
-    (re.compile(r"^(?:不[四事试]|不是是)$"), "不是"),
-    (re.compile(r"打[措挫]了"), "打错了"),
-    (re.compile(r"(?<=[一二三四五六七八九十])[浩皓](?=$|还|吧|之前)"), "号"),
-    (re.compile(r"[石实]业了"), "失业了"),
-    (re.compile(r"(?<=我)失夜了"), "失业了"),
-)
-
 LEADING_NOISE = re.compile(r"^(?:嗯|恩|呃|啊|哦|噢|额|喂|那个|那|哎|唉|诶|哼|唔|就是说|就是)+(?=.)")
 PARTICLES = re.compile(r"(?:啊|呀|吧|嘛|了|呢|哦|哈|的话|啦|呗|诶|哎|噢|喽|咯|滴|哒)+$")
 

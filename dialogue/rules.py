@@ -14,10 +14,10 @@ from dialogue.acts import Act, Pending, primary_first
 from dialogue.amounts import AmountMention, offered
 from dialogue.completeness import judge
 from dialogue.dates import find_dates, find_times, pay_date
+from dialogue.homophones import put_right
 from dialogue.patterns import (
     AROUND_A_VALUE,
     DENIES_TODAY,
-    HOMOPHONES,
     LEADING_NOISE,
     PARTIAL_WORDS,
     PARTICLES,
@@ -102,10 +102,7 @@ class RuleUnderstander:
 
 def normalise(text: str) -> str:
     """Punctuation and spaces away, letters small, and what the ears often mishear set right."""
-    text = _PUNCTUATION.sub("", text.lower())
-    for pattern, right in HOMOPHONES:
-        text = pattern.sub(right, text)
-    return text
+    return put_right(_PUNCTUATION.sub("", text.lower()))
 
 
 def core(words: str) -> str:

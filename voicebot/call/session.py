@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dialogue.acts import Disposition
+from dialogue.expectations import PICKUP
 from dialogue.protocol import (
     BookCallback,
     CustomerHungUp,
@@ -158,6 +159,7 @@ class CallSession:
         self._just_before: deque[bytes] = deque(maxlen=START_WINDOW)
         self._playout = Playout(leg, kit.prompts, kit.duck_db)
         self._ears = Listening(kit.asr, kit.executor, self._on_heard, self.trouble)
+        self._ears.expectation = PICKUP
         self._inputs: deque[Input] = deque()
         self._feeding = False
         self._at = 0

@@ -21,7 +21,7 @@ from telephony import Leg, LegEnded
 from voicebot.debtor import behaviour
 from voicebot.debtor.activity import Samples, Segmenter, Span, Started, WentQuiet
 from voicebot.debtor.behaviour import HangUp, Mind, Say, SendDtmf, line_of, react
-from voicebot.debtor.ears import Transcriber, Transcript
+from voicebot.debtor.ears import Transcriber, Transcript, listened_for
 from voicebot.debtor.lines import ANNOUNCEMENT, Wardrobe
 from voicebot.debtor.mouth import Mouth
 from voicebot.debtor.persona import AnswerKind, Persona
@@ -69,6 +69,7 @@ class Conversation:
     ) -> None:
         self._leg, self._persona, self._call = leg, persona, call
         self._wardrobe, self._transcriber = wardrobe, transcriber
+        self._phrases = listened_for(persona)
         self._folder, self._emit = folder, emit
         self._rng = np.random.default_rng(seed)
         self._background = self._make_background(noise_source)
@@ -186,7 +187,7 @@ class Conversation:
                 case Started(first):
                     await self._react(behaviour.RobotStarted(first * 1000 // RATE_HZ))
                 case WentQuiet(span, pcm16):
-                    self._understanding.append((span, self._transcriber.submit(pcm16)))
+                    self._understanding.append((span, self._transcriber.submit(pcm16, self._phrases)))
 
     async def _understand(self) -> None:
         """Take what the ears have understood by now, in the order in which it was said."""
@@ -196,7 +197,7 @@ class Conversation:
 
     async def _finish_hearing(self) -> None:
         if (rest := self._segmenter.finish()) is not None:
-            self._understanding.append((rest.span, self._transcriber.submit(rest.pcm16)))
+            self._understanding.append((rest.span, self._transcriber.submit(rest.pcm16, self._phrases)))
         while self._understanding:
             span, transcript = self._understanding.popleft()
             await self._heard(span, await transcript)

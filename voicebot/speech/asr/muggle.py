@@ -150,13 +150,14 @@ class _Turn:
 
 
 def is_tone(samples: Samples) -> bool:
-    """Does one frequency carry nearly all of it, all the time? (dial, busy and ringing tone: 450 Hz in China)"""
-    size = 1024
+    """Does one frequency carry nearly all of it, whenever it sounds? (dial, busy and ringing tone: 450 Hz in China)"""
+    size = 512
     if len(samples) < size:
         return False
     pieces = samples[: len(samples) // size * size].reshape(-1, size) * np.hanning(size)
     power = np.abs(np.fft.rfft(pieces)) ** 2
+    power = power[power.sum(axis=1) > power.sum(axis=1).max() * 0.1]
     peak = power.argmax(axis=1)
     around = np.clip(peak[:, None] + np.arange(-2, 3), 0, power.shape[1] - 1)
     share = np.take_along_axis(power, around, axis=1).sum(axis=1) / (power.sum(axis=1) + 1e-9)
-    return bool(np.median(share) > TONE_SHARE and peak.max() - peak.min() <= 3)
+    return bool(np.median(share) > TONE_SHARE and peak.max() - peak.min() <= 2)
