@@ -46,6 +46,7 @@ _KINDS = (
     ("full", re.compile(r"全部|全额|全款|一次性|都还(?:上|清|了)|还清|结清|一把还")),
 )
 _ASKED = re.compile(r"多少|几多|是什么|怎么算")
+_NEGATED_BEFORE = re.compile(r"(?<!是)不是(?:说|还)?$|没说还?$")
 _CORRECTION = re.compile(r"不对|不是|哦不|啊不|错了|还是|改成|改|算了|要不")
 
 
@@ -94,6 +95,9 @@ def offered(text: str) -> AmountMention | None:
     ]
     if not mentions:
         return None
+    # 不是全部是一半: the first is taken back. 五百不是三百 is a correction of what was said before.
+    if len(mentions) > 1 and _NEGATED_BEFORE.search(text[: mentions[0].start]):
+        mentions = mentions[1:]
     chosen = mentions[0]
     for later in mentions[1:]:
         if _CORRECTION.search(text[chosen.end : later.start]):

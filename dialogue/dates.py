@@ -1,7 +1,7 @@
 """Which day, which time does the customer name? Spoken Chinese dates and times, resolved against the call's own clock.
 
-Conventions (the same as in the act catalogue): 周五 is this calendar week's if still ahead, else next week's; 下周五 is
-the next calendar week's; N号 the next such day on or after today; 月底 the last of this month; 三天之内 its last day;
+Conventions (the same as in the act catalogue): 周五 and 这周五 are this calendar week's if still ahead, else next week's
+(said on a Friday: in a week, unless 今天 stands beside it); 下周五 is the next calendar week's; N号 the next such day on or after today; 月底 the last of this month; 三天之内 its last day;
 a bare hour the next one in waking time; a corrected value replaces the earlier one; of two payments the first counts.
 """
 
@@ -99,10 +99,14 @@ _PAST = re.compile(
 )
 _CORRECTION = re.compile(r"不对|不是|哦不|啊不|错了|还是|改成|改到|改|算了|要不|或者说|应该是")
 _REFUSED_AFTER = re.compile(
-    r"(?:我|就|都|是|可能|肯定|真的?|也|恐怕|估计|应该|暂时|确实|实在)*"
+    r"(?:[我就都是也啊呀呢嘛哦嗯呃额吧这那]|那个|这个|可能|肯定|真的?|恐怕|估计|应该|暂时|确实|实在|现在|手头|手上|手里|身上|卡[里上])*"
+    # One stray character, as the ears put where somebody hesitates; not one that makes it 行不行 or 能不能.
+    r"[^行能可好成不没方得来]?(?:真的?|恐怕|可能|肯定)?"
     r"(?:不行|不能|还不了|没法|没办法|不可以|没空|来不及|没有|没钱|不方便|够呛|办不到|"
-    r"做不到|不成|还不上|还不起|拿不出|不太行|不太方便|悬)"
+    r"做不到|不成|还不上|还不起|拿不出|不太行|不太方便|悬|没戏|钱(?:不|没|还没)|不够|没发|没到账|工资(?:还)?没|有(?:点|些)?(?:难|困难|紧))"
 )
+_NEGATED_BEFORE = re.compile(r"(?:不是说?|不在|没说是?|不要|不用|(?<!特)别)的?$")
+_SAID_TO_BE = re.compile(r"(?:是|说|定|要)的?$")
 _INCOME_AFTER = re.compile(r"(?:才|就|会|能|要|我们|公司|单位|那边)*(?:发工资|发薪|开工资|到账|回款|结账|结工钱)")
 
 
@@ -124,15 +128,38 @@ def find_dates(text: str, today: date) -> list[DateMention]:
 def pay_date(text: str, today: date) -> date | None:
     """The day on which the customer means to pay, or None when none is named or all are ruled out."""
     mentions = find_dates(text, today)
-    possible = [m for m in mentions if not _REFUSED_AFTER.match(text, m.end)]
+    refused = [m for m in mentions if _REFUSED_AFTER.match(text, m.end)]
+    # 今天啊今天真不行: what is said of the second 今天 holds for the first. 今天上午不行晚上还 offers it again.
+    possible = [
+        m
+        for n, m in enumerate(mentions)
+        if not any(r.day == m.day and r.start >= m.start for r in refused) and not _negated(text, mentions, n, today)
+    ]
     if not possible:
         return None
     chosen = possible[0]
     for later in possible[1:]:
         between = text[chosen.end : later.start]
-        if _CORRECTION.search(between) or _INCOME_AFTER.match(between):
+        if _CORRECTION.search(between) or _INCOME_AFTER.match(between) or _same_weekday_today(chosen, later, today):
             chosen = later
     return chosen.day
+
+
+def _negated(text: str, mentions: list[DateMention], n: int, today: date) -> bool:
+    """不是今天 rules today out. 周五啊不是周六 does not rule out Saturday: there the speaker corrects himself."""
+    before = text[: mentions[n].start]
+    if not _NEGATED_BEFORE.search(before) or before.endswith("是不是"):
+        return False
+    if n == 0:
+        return True
+    earlier = mentions[n - 1]
+    contrasts = _SAID_TO_BE.search(text[: earlier.start]) is not None and not before.endswith(("啊不是", "哦不是"))
+    return contrasts or mentions[n].day == today
+
+
+def _same_weekday_today(chosen: DateMention, later: DateMention, today: date) -> bool:
+    """周五就今天, said on a Friday."""
+    return later.day == today and later.start - chosen.end <= 3 and chosen.day - today == timedelta(weeks=1)
 
 
 def _resolve(kind: str, m: re.Match[str], today: date) -> date | None:
@@ -229,7 +256,7 @@ def _weekday(lead: str, weekday: int, today: date) -> date | None:
         return monday + timedelta(weeks=lead.count("下"), days=weekday)
     found = monday + timedelta(days=weekday)
     # 周三 said on a Wednesday is the next one: today would be called 今天.
-    return found if found > today or (found == today and lead) else found + timedelta(weeks=1)
+    return found if found > today else found + timedelta(weeks=1)
 
 
 def _after(n: str, unit: str, today: date) -> date | None:

@@ -83,6 +83,9 @@ class Dialer:
         self._zone = ZoneInfo(settings.timezone)
         self._stack = AsyncExitStack()
         self._sessions: dict[str, CallSession] = {}
+        self._ringing: set[Leg] = set()
+        self._chores: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     async def __aenter__(self) -> Dialer:
         s = self._settings
@@ -115,7 +118,11 @@ class Dialer:
         return datetime.now(self._zone)
 
     def hurry(self, reason: str) -> None:
-        """Ask every running call for a polite end."""
+        """Ask every running call for a polite end, and give up those that still ring."""
+        self._stopping = True
+        for leg in tuple(self._ringing):
+            self._chores.add(chore := asyncio.get_running_loop().create_task(leg.hangup()))
+            chore.add_done_callback(self._chores.discard)
         for session in tuple(self._sessions.values()):
             session.hurry(reason)
 
@@ -141,7 +148,10 @@ class Dialer:
                 return None
             leg = await self.endpoint.dial(uri)
             observer(News(call_id, "dialing", case.case_id, text=uri))
-            if not await leg.wait_answered():
+            self._ringing.add(leg)
+            answered = await leg.wait_answered()
+            self._ringing.discard(leg)
+            if not answered:
                 outcome = await leg.wait_ended()
                 attempted = Attempted(case.case_id, call_id, DISPOSITION_OF[outcome.kind], outcome, None)
             else:
@@ -149,7 +159,8 @@ class Dialer:
         finally:
             preparing.cancel()
         if attempt_id is not None:
-            await asyncio.to_thread(self._store.end_attempt, attempt_id, _attempt_end(attempted.outcome))
+            end = _attempt_end(attempted.outcome, given_up=self._stopping and attempted.result is None)
+            await asyncio.to_thread(self._store.end_attempt, attempt_id, end)
         observer(_ended(attempted))
         return attempted
 
@@ -227,8 +238,9 @@ class CallLedger:
         self._store.book_callback(self._call_id, at, reason)
 
 
-def _attempt_end(o: CallOutcome) -> AttemptEnd:
-    return AttemptEnd(o.kind.value, o.sip_code or None, o.q850_cause, o.early_media)
+def _attempt_end(o: CallOutcome, *, given_up: bool) -> AttemptEnd:
+    given_up = given_up and o.kind is OutcomeKind.CANCELLED
+    return AttemptEnd(o.kind.value, o.sip_code or None, o.q850_cause, o.early_media, given_up)
 
 
 def _ended(a: Attempted) -> News:

@@ -48,12 +48,13 @@ def register(app: typer.Typer) -> None:
         lines: Annotated[int, typer.Option("--lines", help="Calls at the same time.", min=1)] = 1,
         round: Annotated[str, typer.Option("--round", help="Name of another round over the same file.")] = "",
         report: Annotated[Path | None, typer.Option("--report", help="Where the report CSV goes.")] = None,
+        prepare: Annotated[bool, typer.Option(help="Speak all lines before the first dial.")] = True,
         config: ConfigOption = None,
     ) -> None:
         """Call a batch and report. Ctrl-C ends running calls politely; running it again goes on where it stopped."""
         settings = settings_or_fail(config)
         with user_errors():
-            done = run_batch(cases, script, lines, settings, round=round, report=report)
+            done = run_batch(cases, script, lines, settings, round=round, report=report, prepare=prepare)
         console.print(figures_table(done.figures))
         console.print(f"报表 {done.report_csv}", highlight=False, soft_wrap=True)
         if done.stopped:
@@ -70,6 +71,7 @@ def run_batch(
     round: str = "",
     report: Path | None = None,
     label: str = "批次",
+    prepare: bool = True,
     observer: Observer | None = None,
 ) -> BatchDone:
     """Load the file, call every case that is still open, report. Raises the errors of the parts it uses.
@@ -87,7 +89,7 @@ def run_batch(
         if file.rejected:
             errors.print(f"[yellow]{file.rejected} 行未导入，见 {rejects}[/yellow]", highlight=False, soft_wrap=True)
         progress = store.batch_progress(loaded.batch_id)
-        if not progress.finished:
+        if prepare and not progress.finished:
             soon = [row.facts(today) for row in islice(CaseFile(cases, today, settings.bank), PREPARED_CASES)]
             now = datetime.now(ZoneInfo(settings.timezone))
             own = [clause for case in soon for clause in case_clauses(script, case, now)[:PREPARED_CLAUSES]]

@@ -28,9 +28,7 @@ def transcribe(
     files: Annotated[list[Path], typer.Argument(help="Wav files of any rate (PCM or G.711).", metavar="FILE.wav...")],
     engine: Annotated[EngineName | None, typer.Option(help="The ear; the settings' own if not given.")] = None,
     model: Annotated[Path | None, typer.Option(help="Model folder, for vosk and sherpa.")] = None,
-    expect: Annotated[
-        str, typer.Option(help="Whole answers to listen for, separated by commas: 是,不是,打错了")
-    ] = "",
+    expect: Annotated[str, typer.Option(help="Whole answers to listen for, separated by commas: 是,不是,打错了")] = "",
     phrases: Annotated[str, typer.Option(help="Fragments to favour in longer turns: 下周五,最低还款")] = "",
     g711: Annotated[bool, typer.Option("--g711", help="Send the audio through A-law first, as a line would.")] = False,
     config: Annotated[Path | None, typer.Option("--config", help="Settings file.")] = None,

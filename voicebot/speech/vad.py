@@ -81,9 +81,7 @@ class _SileroStream:
         self._waiting = np.concatenate([self._waiting, to_float(pcm16)])
         while len(self._waiting) >= _CONTEXT + _WINDOW:
             window = self._waiting[: _CONTEXT + _WINDOW][None]
-            out, self._state = self._session.run(
-                None, {"input": window, "state": self._state, "sr": self._rate}
-            )
+            out, self._state = self._session.run(None, {"input": window, "state": self._state, "sr": self._rate})
             self._probability = float(out[0, 0])
             self._waiting = self._waiting[_WINDOW:]
         return min(self._probability, _FALLEN_PROBABILITY) if fallen else self._probability

@@ -157,6 +157,12 @@ _END = text(
 )
 
 
+def _status_after(outcome: AttemptEnd) -> CaseStatus:
+    if outcome.given_up:
+        return CaseStatus.OPEN
+    return CaseStatus.FAILED if outcome.kind == "failed" else CaseStatus.DONE
+
+
 def end(db: Connection, *, attempt_id: str, outcome: AttemptEnd) -> bool:
     values = {
         "id": attempt_id,
@@ -164,6 +170,6 @@ def end(db: Connection, *, attempt_id: str, outcome: AttemptEnd) -> bool:
         "sip_code": outcome.sip_code,
         "q850_cause": outcome.q850_cause,
         "early_media": outcome.early_media,
-        "status": CaseStatus.FAILED.value if outcome.kind == "failed" else CaseStatus.DONE.value,
+        "status": _status_after(outcome).value,
     }
     return bool(db.execute(_END, values).scalar_one())

@@ -54,12 +54,16 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class AttemptEnd:
-    """How the attempt ended on the line. `kind` is telephony's OutcomeKind by its value."""
+    """How the attempt ended on the line. `kind` is telephony's OutcomeKind by its value.
+
+    `given_up`: we stopped before anybody could answer; the case is open again.
+    """
 
     kind: str
     sip_code: int | None = None
     q850_cause: int | None = None
     early_media: bool = False
+    given_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)

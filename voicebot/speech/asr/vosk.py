@@ -103,7 +103,9 @@ class _Turn:
         pcm16 = self._take()
         growing = json.loads(self._free.PartialResult()).get("partial", "")
         text = _join([*(w["word"] for w in self._words), growing])
-        closed = self._answers.get(json.loads(self._closed.PartialResult()).get("partial", "")) if self._closed else None
+        closed = (
+            self._answers.get(json.loads(self._closed.PartialResult()).get("partial", "")) if self._closed else None
+        )
         if not text:
             closed = None
         return self._hypothesis(closed or text, _mean(self._words, 0.5), False, pcm16, began, closed)
