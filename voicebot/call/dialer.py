@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,8 +27,12 @@ from voicebot.promises.ledger import Evidence
 from voicebot.settings import Settings
 from voicebot.speech.asr import make_asr
 from voicebot.speech.prompts import PromptCache, make_prompts
+from voicebot.speech.tts.errors import VoiceError
 from voicebot.speech.vad import make_vad
 from voicebot.store import AttemptEnd, CallEnd, NewCall, Store
+
+SPOKEN_BEFORE_DIALING = 6  # clauses of a case: the greeting and the facts
+PREPARE_TIMEOUT_S = 20.0
 
 DISPOSITION_OF: dict[OutcomeKind, Disposition] = {
     OutcomeKind.BUSY: Disposition.BUSY,
@@ -139,10 +144,13 @@ class Dialer:
     ) -> Attempted | None:
         """Make one call. `may_dial` is asked just before the INVITE (off the loop); None when it says no.
 
-        `clauses`: lines of this case to prepare while the phone rings.
+        `clauses`: lines of this case to prepare, those said first standing first. The first few are spoken before the
+        phone rings, because somebody may pick up at once; the others while it rings.
         """
         call_id = f"{self.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-        preparing = asyncio.create_task(self.prompts.prefetch(clauses))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._prepare(clauses[:SPOKEN_BEFORE_DIALING]), PREPARE_TIMEOUT_S)
+        preparing = asyncio.create_task(self._prepare(clauses[SPOKEN_BEFORE_DIALING:]))
         try:
             if not await asyncio.to_thread(may_dial):
                 return None
@@ -163,6 +171,11 @@ class Dialer:
             await asyncio.to_thread(self._store.end_attempt, attempt_id, end)
         observer(_ended(attempted))
         return attempted
+
+    async def _prepare(self, clauses: Sequence[str]) -> None:
+        """A line that cannot be prepared is no reason not to call: it is reported when its time comes."""
+        with contextlib.suppress(VoiceError):
+            await self.prompts.prefetch(clauses)
 
     async def _talk(
         self, call_id: str, leg: Leg, case: CaseFacts, script: Script, observer: Observer, attempt_id: str | None

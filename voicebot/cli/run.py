@@ -26,7 +26,7 @@ from voicebot.settings import Settings
 from voicebot.store import Store, open_store
 
 SHOWN_ERRORS = 10
-PREPARED_CASES = 4  # cases whose first lines are spoken before the first dial; the rest while the phones ring
+PREPARED_CASES = 16  # cases whose first lines are spoken before the first dial; the rest while the phones ring
 PREPARED_CLAUSES = 10  # of each of them: greeting, facts, the readback's beginning
 
 

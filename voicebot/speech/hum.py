@@ -61,7 +61,7 @@ class HumDetector:
 
 def _drift(power: npt.NDArray[np.float64]) -> float:
     """How far the spectrum has moved from the first frames to the last: 1 - cosine of the two mean amplitudes."""
-    line = power[:, (_HZ >= _LINE_HZ[0]) & (_HZ <= _LINE_HZ[1])]
+    line = power[:, (_LINE_HZ[0] <= _HZ) & (_LINE_HZ[1] >= _HZ)]
     amplitude = np.sqrt(line / (line.sum(axis=1, keepdims=True) + 1e-12))
     first, last = amplitude[:_ENDS].mean(axis=0), amplitude[-_ENDS:].mean(axis=0)
     return float(1 - first @ last / (np.linalg.norm(first) * np.linalg.norm(last) + 1e-12))
