@@ -42,7 +42,7 @@ _DAY_ANSWERS = re.compile(rf"^(?:嗯|呃|啊|哦|就)*{_WHOLE_DAY}$")
 _DAY_OF_MINE = re.compile(rf"^(?:嗯|呃|啊|哦|就|那|这个?|那个)*我(?:这个?|那个?|就|们)?(?:{_DAY})+[啊呀呢嘛]?$")
 _BARE_DAY = re.compile(rf"^(?:嗯|呃|啊|哦|就|那|这个?|那个|要|等)*(?:{_DAY})+[啊呀呢嘛]?$")
 _DAY_DONE = re.compile(
-    rf"{_DAY}(?:吧|还吧?|可以|行吧?|之前|前|以前|左右|还上|还清|能还|"
+    rf"{_DAY}(?:吧|(?:就|可以|能)?还吧?|可以|行吧?|(?:真|真的|可能|肯定|都)?不太?行|之前|前|以前|左右|还上|还清|能还|"
     rf"处理|转过去|还给你们?|还款)$"
 )
 _PAYS = re.compile(r"(?:还上|还清|还完|还掉|转过去|转给你们?|结清)(?:吧|了|的)?$|还的$|钱还$|一半(?:吧|行吗|可以吗)?$")
@@ -55,16 +55,16 @@ _CLOSED = re.compile(
     r"(?:打错了|没这个人|不认识(?:这个人|[他她])?|转人工|找人工|人工客服|听不清|没听清|再说一遍|什么事|你是谁|你谁|哪位|"
     r"挂了|再见|拜拜|还过了|已经还了|还了呀|还清了|没钱|失业了|没工作|忘了|生病了|住院了|没发|"
     r"不知道|不还|别打了|投诉|骗子|机器人吗?|真人吗|不在|开会呢?|开车呢?|没空|在忙|怎么还|"
-    r"多少钱|过几天|没问题|知道了|还不了|还不起|还不上|今天不行|尽快还?|"
+    r"多少钱|过几天|没问题|知道了|还不了|还不起|还不上|今天不行|现在(?:就)?还|尽快还?|"
     r"是我本人|我就是|是本人|打过来|再打|转告他?|说一声|跟[他她]说|打电话了|明白了|过两天|怎么样|"
-    rf"麻烦(?:你们?|您)了?|谢谢|(?:你们?|您)是哪(?:里|儿|家|个).{0,4}|(?<!不)是{_WHOLE_DAY}|行吗|可以吗|好吗|对吗|是吗|吗)$"
+    rf"麻烦(?:你们?|您)了?|谢谢|(?:你们?|您)是哪(?:里|儿|家|个)(?:打来的?|银行|公司|的)?|怎么了|(?<!不)是{_WHOLE_DAY}|行吗|可以吗|好吗|对吗|是吗|吗)$"
 )
 _WHOLE_IDENTITY = re.compile(
     r"(?:是我|我是(?![他她你])\S{1,3}[^的\s]|^(?:对|是的?|嗯)+我(?:就)?是|你说|请讲|您说|请说)$"
 )
 _SOFTENERS = re.compile(r"[啊呀吧呢哦嘛哈]+$")
 _ENDS_IN_DAY = re.compile(rf"{_WHOLE_DAY}$")
-_WHOLE = frozenset({"本人", "明白", "明白了", "收到", "不需要", "马上还", "不一定", "不好说", "不清楚", "你说什么"})
+_WHOLE = frozenset({"本人", "明白", "明白了", "收到", "不需要", "马上还", "能还", "不一定", "不好说", "不清楚", "你说什么"})
 _PERHAPS_WHOLE = frozenset({"什么", "啥", "你好", "您好"})
 _BEGINNINGS = frozenset({"不", "没", "好", "得", "别", "我不是"})
 _ANSWERS_ONLY = {
@@ -100,12 +100,12 @@ def judge(words: str, pending: Pending) -> Completeness:
     soft = _SOFTENERS.sub("", core)
     if core in _WHOLE or any(p.search(core) for p in (_DAY_DONE, _PAYS, _AMOUNT_DONE, _CLOSED)) or _CLOSED.search(soft):
         return Completeness.COMPLETE
-    if pending is Pending.VERIFY_IDENTITY and _WHOLE_IDENTITY.search(soft):
-        return Completeness.COMPLETE
     if _ROUND_AMOUNT.search(core) or _ENDS_IN_DAY.search(core):
         return Completeness.OPEN
     if _HALF_DATE.search(core) or (_TRAILING.search(core) and not _ENDS_WELL.search(core)):
         return Completeness.HANGING
+    if pending is Pending.VERIFY_IDENTITY and _WHOLE_IDENTITY.search(soft):
+        return Completeness.COMPLETE
     return Completeness.OPEN if len(core) >= _LONG_ENOUGH else Completeness.HANGING
 
 

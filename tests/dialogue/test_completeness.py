@@ -32,6 +32,23 @@ judge = make_understander().completeness
         (Pending.CONFIRM_PROMISE, "对"),
         (Pending.CONFIRM_PROMISE, "没问题"),
         (Pending.ASK_PAY_TODAY, "转人工"),
+        (Pending.VERIFY_IDENTITY, "是"),
+        (Pending.VERIFY_IDENTITY, "对，我就是，你说吧。"),
+        (Pending.VERIFY_IDENTITY, "是我呀"),
+        (Pending.ASK_PAY_TODAY, "能"),
+        (Pending.ASK_PAY_TODAY, "可以"),
+        (Pending.ASK_PAY_TODAY, "没钱"),
+        (Pending.ASK_PAY_TODAY, "今天还不了啊"),
+        (Pending.ASK_PAY_TODAY, "今天真不行"),
+        (Pending.ASK_PAY_TODAY, "我今天就把它全部还上"),
+        (Pending.ASK_PAY_TODAY, "我先还一半"),
+        (Pending.ASK_PAY_DATE, "明天"),
+        (Pending.ASK_PAY_DATE, "周五"),
+        (Pending.ASK_PAY_DATE, "二十五号"),
+        (Pending.ASK_PAY_DATE, "周五还"),
+        (Pending.ASK_PAY_DATE, "那就周五吧，周五我全部怀上。"),
+        (Pending.CONFIRM_PROMISE, "对，"),
+        (Pending.CONFIRM_PROMISE, "不对，我说的是周五。"),
     ],
 )
 def test_an_answer_is_complete(pending: Pending, words: str) -> None:
@@ -45,8 +62,16 @@ def test_an_answer_is_complete(pending: Pending, words: str) -> None:
         (Pending.ASK_PAY_TODAY, "我明天"),
         (Pending.ASK_PAY_TODAY, "那个"),
         (Pending.ASK_PAY_TODAY, "我那个"),
-        (Pending.ASK_PAY_TODAY, "嗯"),
         (Pending.ASK_PAY_TODAY, "我现在没有工作然后"),
+        (Pending.ASK_PAY_TODAY, "今天恐怕"),
+        (Pending.ASK_PAY_TODAY, "我钱"),
+        (Pending.ASK_PAY_TODAY, "我那个钱"),
+        (Pending.ASK_PAY_TODAY, "今天恐怕不太行，得"),
+        (Pending.ASK_PAY_DATE, "我这个"),
+        (Pending.ASK_PAY_DATE, "我这个周五"),
+        (Pending.ASK_PAY_DATE, "那我后天"),
+        (Pending.ASK_PAY_DATE, "我明天"),
+        (Pending.VERIFY_IDENTITY, "不好意思，"),
         (Pending.ASK_PAY_TODAY, "不是我不想还因为"),
         (Pending.ASK_PAY_TODAY, "可以但是"),
         (Pending.ASK_PAY_DATE, "下周"),
@@ -65,8 +90,15 @@ def test_half_a_turn_is_waited_for(pending: Pending, words: str) -> None:
 @pytest.mark.parametrize(
     ("pending", "words"),
     [
-        (Pending.ASK_PAY_DATE, "周五"),
         (Pending.ASK_PAY_TODAY, "不"),
+        (Pending.ASK_PAY_TODAY, "今天"),
+        (Pending.ASK_PAY_TODAY, "今天啊……"),
+        (Pending.ASK_PAY_DATE, "今天啊……"),
+        (Pending.ASK_PAY_TODAY, "明天"),
+        (Pending.ASK_PAY_TODAY, "我上个月被公司裁员了……"),
+        (Pending.CONFIRM_PROMISE, "不对，"),
+        (Pending.VERIFY_IDENTITY, "不是"),
+        (Pending.CLOSING, "好，"),
         (Pending.ASK_PAY_TODAY, "我家里最近出了很多事情"),
         (Pending.VERIFY_IDENTITY, "嗯"),
         (Pending.NONE, ""),
@@ -74,6 +106,12 @@ def test_half_a_turn_is_waited_for(pending: Pending, words: str) -> None:
 )
 def test_what_may_go_on_stays_open(pending: Pending, words: str) -> None:
     assert judge(words, pending=pending) is Completeness.OPEN
+
+
+@pytest.mark.parametrize("pending", list(Pending))
+@pytest.mark.parametrize("hum", ["嗯", "呃", "啊", "嗯……"])
+def test_a_hum_may_be_an_answer_or_the_beginning_of_one(hum: str, pending: Pending) -> None:
+    assert judge(hum, pending=pending) is Completeness.OPEN
 
 
 @given(

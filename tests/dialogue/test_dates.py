@@ -22,7 +22,7 @@ TODAY = NOW.date()
         ("后天", "11-20"),
         ("大后天", "11-21"),
         ("周三", "11-25"),
-        ("这周三", "11-18"),
+        ("这周三", "11-25"),
         ("下周周六", "11-28"),
         ("大大后天", "11-22"),
         ("周五", "11-20"),
@@ -77,11 +77,38 @@ def test_what_names_no_day_gives_none(words: str) -> None:
         ("今天可能不行周六吧", "11-21"),
         ("十五号发工资十六号还", "12-16"),
         ("明天先还五百下周五还剩下的", "11-19"),
+        ("不是今天是周五", "11-20"),
+        ("不是今天明天", "11-19"),
+        ("我说的是周五不是今天", "11-20"),
+        ("不是后天是大后天", "11-21"),
+        ("今天白天不行今天晚上还", "11-18"),
+        ("今天行不行", "11-18"),
+        ("今天工资没发周五还", "11-20"),
     ],
 )
 def test_the_day_that_counts_is_chosen(words: str, expected: str) -> None:
     found = pay_date(words, TODAY)
     assert found is not None and found.strftime("%m-%d") == expected
+
+
+@pytest.mark.parametrize(
+    "words", ["今天啊今天真不行", "今天啊今天不行", "今天今天恐怕不太行我钱还没到账", "今天啊真不行", "不是今天"]
+)
+def test_a_day_that_is_ruled_out_is_none(words: str) -> None:
+    assert pay_date(words, TODAY) is None
+
+
+FRIDAY = date(2026, 11, 20)
+
+
+@pytest.mark.parametrize("words", ["周五", "周五还", "这周五", "我这个周五可以全部还上", "今天不行周五吧", "不是今天是周五"])
+def test_friday_said_on_a_friday_is_in_a_week(words: str) -> None:
+    assert pay_date(words, FRIDAY) == date(2026, 11, 27)
+
+
+@pytest.mark.parametrize("words", ["今天周五还", "周五就今天", "就今天", "这周五今天"])
+def test_friday_said_on_a_friday_with_today_is_today(words: str) -> None:
+    assert pay_date(words, FRIDAY) == FRIDAY
 
 
 def test_a_december_call_reaches_into_the_next_year() -> None:

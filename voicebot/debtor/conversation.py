@@ -187,7 +187,14 @@ class Conversation:
                 case Started(first):
                     await self._react(behaviour.RobotStarted(first * 1000 // RATE_HZ))
                 case WentQuiet(span, pcm16):
-                    self._understanding.append((span, self._transcriber.submit(pcm16, self._phrases)))
+                    self._understanding.append((span, self._transcribe(pcm16)))
+
+    def _transcribe(self, pcm16: bytes) -> asyncio.Future[Transcript]:
+        if not self._persona.deaf:
+            return self._transcriber.submit(pcm16, self._phrases)
+        nothing: asyncio.Future[Transcript] = asyncio.get_running_loop().create_future()
+        nothing.set_result(Transcript("", 1.0))
+        return nothing
 
     async def _understand(self) -> None:
         """Take what the ears have understood by now, in the order in which it was said."""
@@ -197,7 +204,7 @@ class Conversation:
 
     async def _finish_hearing(self) -> None:
         if (rest := self._segmenter.finish()) is not None:
-            self._understanding.append((rest.span, self._transcriber.submit(rest.pcm16, self._phrases)))
+            self._understanding.append((rest.span, self._transcribe(rest.pcm16)))
         while self._understanding:
             span, transcript = self._understanding.popleft()
             await self._heard(span, await transcript)

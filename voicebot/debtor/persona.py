@@ -169,7 +169,11 @@ class Expect(_Part):
 
 
 class Persona(_Part):
-    """One simulated debtor. `user` is the SIP user part that it answers for, usually its phone number."""
+    """One simulated debtor. `user` is the SIP user part that it answers for, usually its phone number.
+
+    `deaf`: it waits for the robot to fall quiet and says its next line, whatever was said; for load tests, in which
+    the debtors' own recognition would take the processor that is being measured.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
     about: str
@@ -184,6 +188,7 @@ class Persona(_Part):
     noise: Noise | None = None
     network: Network = Network()
     shouts: bool = False
+    deaf: bool = False
     shout_pause_ms: int = Field(default=150, ge=0, le=5000)
     max_call_s: float = Field(default=240.0, gt=0, le=3600)
     expect: Expect | None = None
@@ -194,6 +199,8 @@ class Persona(_Part):
             raise ValueError(f"voice: {self.voice!r} is not one of {', '.join(VOICES)}")
         if self.shouts and not any(line.audible for line in self.lines):
             raise ValueError("shouts: true needs lines with say or play to shout")
+        if self.deaf and any(line.hears != "any" for line in self.lines):
+            raise ValueError("deaf: true understands nothing, so its lines can only wait for hears: any")
         for which, line in (("greeting", self.greeting), ("otherwise", self.otherwise)):
             if line is None:
                 continue

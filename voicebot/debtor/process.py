@@ -61,6 +61,12 @@ class DebtorProcess:
         """The SIP port of the first process."""
         return self.ports[0]
 
+    @property
+    def pid(self) -> int:
+        """The process that was started; with several processes, their parent."""
+        assert self._child is not None, "only while the context is entered"
+        return self._child.pid
+
     def __enter__(self) -> DebtorProcess:
         self._log_file = self._log.open("w", encoding="utf-8") if self._log is not None else None
         self._child = subprocess.Popen(
