@@ -75,9 +75,12 @@ class RenderProcess:
         self._child.stdin.close()
         try:
             await asyncio.wait_for(self._child.wait(), 1.0)
+            self._child = None
         except TimeoutError:
             await self._kill()
-        self._child = None
+        except asyncio.CancelledError:
+            await self._kill()  # a child left behind would outlive the event loop that watches it
+            raise
 
     async def _ask(self, text: str, speed: float) -> bytes:
         child = self._child or await self._start()
