@@ -64,7 +64,9 @@ _WHOLE_IDENTITY = re.compile(
 )
 _SOFTENERS = re.compile(r"[啊呀吧呢哦嘛哈]+$")
 _ENDS_IN_DAY = re.compile(rf"{_WHOLE_DAY}$")
-_WHOLE = frozenset({"本人", "明白", "明白了", "收到", "不需要", "马上还", "能还", "不一定", "不好说", "不清楚", "你说什么"})
+_WHOLE = frozenset(
+    {"本人", "明白", "明白了", "收到", "不需要", "马上还", "能还", "不一定", "不好说", "不清楚", "你说什么"}
+)
 _PERHAPS_WHOLE = frozenset({"什么", "啥", "你好", "您好"})
 _BEGINNINGS = frozenset({"不", "没", "好", "得", "别", "我不是"})
 _ANSWERS_ONLY = {

@@ -1,8 +1,9 @@
 """Which day, which time does the customer name? Spoken Chinese dates and times, resolved against the call's own clock.
 
-Conventions (the same as in the act catalogue): 周五 and 这周五 are this calendar week's if still ahead, else next week's
-(said on a Friday: in a week, unless 今天 stands beside it); 下周五 is the next calendar week's; N号 the next such day on or after today; 月底 the last of this month; 三天之内 its last day;
-a bare hour the next one in waking time; a corrected value replaces the earlier one; of two payments the first counts.
+Conventions (the same as in the act catalogue): 周五 and 这周五 are this calendar week's if still ahead, else next
+week's, so that 周五 said on a Friday is in a week unless 今天 stands beside it; 下周五 is the next calendar week's; N号
+the next such day on or after today; 月底 the last of this month; 三天之内 its last day; a bare hour the next one in
+waking time; a corrected value replaces the earlier one; of two payments the first counts.
 """
 
 from __future__ import annotations

@@ -60,6 +60,8 @@ def test_what_is_no_number_gives_none(words: str) -> None:
         ("十五号还一千", "1000"),
         ("今天先转两千下个月三千", "2000"),
         ("二十块", "20"),
+        ("不是三千是五百", "500"),
+        ("我没说一千先还五百", "500"),
     ],
 )
 def test_an_offer_is_found(words: str, amount: str) -> None:
@@ -67,7 +69,9 @@ def test_an_offer_is_found(words: str, amount: str) -> None:
     assert found is not None and found.amount == Decimal(amount)
 
 
-@pytest.mark.parametrize(("words", "kind"), [("还个最低", "minimum"), ("先还一半", "half"), ("全部还清", "full")])
+@pytest.mark.parametrize(
+    ("words", "kind"), [("还个最低", "minimum"), ("先还一半", "half"), ("全部还清", "full"), ("不是全部是一半", "half")]
+)
 def test_some_amounts_only_the_case_knows(words: str, kind: str) -> None:
     found = offered(words)
     assert found is not None and (found.kind, found.amount) == (kind, None)

@@ -101,7 +101,9 @@ def test_a_day_that_is_ruled_out_is_none(words: str) -> None:
 FRIDAY = date(2026, 11, 20)
 
 
-@pytest.mark.parametrize("words", ["周五", "周五还", "这周五", "我这个周五可以全部还上", "今天不行周五吧", "不是今天是周五"])
+@pytest.mark.parametrize(
+    "words", ["周五", "周五还", "这周五", "我这个周五可以全部还上", "今天不行周五吧", "不是今天是周五"]
+)
 def test_friday_said_on_a_friday_is_in_a_week(words: str) -> None:
     assert pay_date(words, FRIDAY) == date(2026, 11, 27)
 

@@ -3,9 +3,10 @@
 A turn is decoded anew as it grows: the whole of three seconds costs some 40 ms, so nothing is carried from one partial
 to the next except when no speech has come since; then the last result stands, and the final one is free.
 
-With closed answers expected, each is scored as a whole (log P(answer | audio)) and the best is taken when it is likely
-enough in itself; heard freely, half of the short answers come out wrong. What the network hears in noise is kept out
-by four gates: too little sound, a sound that is one tone, a free decode that hears nothing, and one that is mumbling.
+With closed answers expected, each is scored as a whole (log P(answer | audio)), and so are the short answers that
+people give to anything. The best is accepted when it is likely in itself, or when it is less likely than that but
+stands clear of every answer that was not expected and is not far behind what is heard freely; heard freely, most short
+answers come out wrong. What the network hears in noise is kept out by four gates: too little sound, a sound that is one tone, a free decode that hears nothing, and one that is mumbling.
 """
 
 from __future__ import annotations
@@ -22,13 +23,21 @@ from dialogue.protocol import Expectation
 from voicebot.speech.api import RATE_HZ, AsrStream, Hypothesis
 from voicebot.speech.asr import search
 from voicebot.speech.asr.base import TurnAudio, spoken
-from voicebot.speech.asr.muggle_features import Activity, features, find_activity, frame_turn
+from voicebot.speech.asr.muggle_features import Activity, background, features, find_activity, frame_turn
 from voicebot.speech.asr.muggle_net import EOS, Encoded, MuggleNet, Past, no_past
 from voicebot.speech.audio import Samples, to_float
 
 Bandwidth = Literal["narrow", "wide"]
 
-ACCEPT_LOG_P = -5.0  # a closed answer less likely than this was not said
+ACCEPT_LOG_P = -5.0  # an expected answer as likely as this was said
+CLEAR_LOG_P = -12.0  # one as likely as this was said if it is CLEAR_BY likelier than any unexpected one
+CLEAR_BY = 2.0
+BEHIND_FREE = 7.0  # ... and no further than this behind the free decode
+COMMON = tuple(
+    "是 是的 是我 我是 对 对的 对啊 不是 不是我 我不是 打错了 你打错了 好 好的 好吧 可以 可以的 行 行吧 不行 不可以 没有 有 "
+    "能 不能 不知道 没问题 不用了 等一下 不方便 嗯 嗯嗯 喂 你好 你说 什么 你是谁 今天 明天 后天 没钱 已经还了 还了 他不在 "
+    "知道了 谢谢 再见 不需要".split()
+)
 MIN_SPEECH_MS = 60  # a clipped 嗯 has more
 MIN_CONFIDENCE = 0.2  # per character; under it, what was decoded is noise
 TONE_SHARE = 0.9  # of the power within one narrow band: a line's tone, not a voice
@@ -88,7 +97,10 @@ class _Turn:
         self._audio = TurnAudio(rate_hz)
         self._last: _Decode | None = None
         known = {a: search.as_ids(spoken(a), net.ids) for a in expectation.answers}
+        expected = {spoken(a) for a in expectation.answers}
         self._answers = {a: ids for a, ids in known.items() if ids}
+        common = (search.as_ids(c, net.ids) for c in COMMON if c not in expected)
+        self._others = [ids for ids in common if ids] if self._answers else []
         phrases = (search.as_ids(spoken(p), net.ids) for p in expectation.phrases)
         self._phrases = [ids for ids in phrases if ids]
 
@@ -126,27 +138,37 @@ class _Turn:
         nothing = _Decode(activity, None, "", 0.0, None)
         if activity.active_ms < MIN_SPEECH_MS or is_tone(samples[activity.start : activity.end]):
             return nothing
-        framed = frame_turn(samples, self._rate_hz, activity)
-        heard = _Heard(self._net, self._net.encode(features(framed, self._rate_hz, narrowband=self._narrowband)))
+        seen = features(
+            frame_turn(samples, self._rate_hz, activity),
+            self._rate_hz,
+            narrowband=self._narrowband,
+            noise=background(samples, self._rate_hz, activity),
+        )
+        heard = _Heard(self._net, self._net.encode(seen))
         seconds = (activity.end - activity.start) / self._rate_hz
         max_length = 4 + int(seconds * _CHARACTERS_PER_S)
         free = search.greedy(heard, max_length)
         if not free.ids:
             return nothing
-        closed = self._closed(heard)
+        closed = self._closed(heard, free)
         if closed is not None:
             return _Decode(activity, heard, closed[0], closed[1], closed[0])
         if free.confidence < MIN_CONFIDENCE:
             return nothing
         return _Decode(activity, heard, self._net.text(free.ids), free.confidence, None, max_length)
 
-    def _closed(self, heard: _Heard) -> tuple[str, float] | None:
+    def _closed(self, heard: _Heard, free: search.Decoded) -> tuple[str, float] | None:
         """The expected answer that was said, with its probability; None when none was."""
-        scored = search.score_answers(heard, list(self._answers.values()))
-        if not scored:
+        if not self._answers:
             return None
-        answer, best = max(zip(self._answers, scored, strict=True), key=lambda pair: pair[1].log_p)
-        return (answer, best.confidence) if best.log_p >= ACCEPT_LOG_P else None
+        scored = search.score_answers(heard, [*self._answers.values(), *self._others])
+        answer, best = max(zip(self._answers, scored, strict=False), key=lambda pair: pair[1].log_p)
+        other = max((s.log_p for s in scored[len(self._answers) :]), default=-np.inf)
+        likely = best.log_p >= ACCEPT_LOG_P and best.log_p >= other
+        clear = (
+            best.log_p >= max(CLEAR_LOG_P, free.log_p - BEHIND_FREE) and best.log_p >= other + CLEAR_BY
+        )
+        return (answer, best.confidence) if likely or clear else None
 
 
 def is_tone(samples: Samples) -> bool:

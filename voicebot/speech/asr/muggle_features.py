@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from voicebot.speech.asr.denoise import without_noise
 from voicebot.speech.audio import Samples, resample
 
 Floats = npt.NDArray[np.float32]
@@ -28,6 +29,7 @@ BANDS = 40
 NARROWBAND_TOP = 26  # bands from here on lie above about 3.9 kHz
 KEPT_MS = 200  # of the line's own background, on either side of the speech
 QUIET_MS = 700  # of background altogether; what is missing is hiss
+NOISY_UNDER_DB = 20.0  # a line whose speech stands less than this over its noise (pre-emphasised) is cleaned first
 LEVEL_DBFS = -26.0  # the speech is brought to this level
 
 _FFT, _FRAME, _HOP = 512, 551, 220
@@ -73,33 +75,60 @@ def frame_turn(samples: Samples, rate_hz: int, activity: Activity) -> Samples:
     """The speech with quiet around it, at one level, as the module's docstring says. `activity` is not empty."""
     kept, quiet = rate_hz * KEPT_MS // 1000, rate_hz * QUIET_MS // 1000
     start, end = max(0, activity.start - kept), min(len(samples), activity.end + kept)
-    loudness = float(np.sqrt(np.mean(samples[activity.start : activity.end] ** 2)))
-    gain = min(_MAX_GAIN, 10 ** (LEVEL_DBFS / 20) / max(loudness, 1e-6))
+    gain = _gain(samples[activity.start : activity.end])
     before = np.zeros(quiet - (activity.start - start), np.float32)
     after = np.zeros(quiet - (end - activity.end), np.float32)
     return np.concatenate([before, samples[start:end] * np.float32(gain), after])
 
 
-def features(samples: Samples, rate_hz: int, *, narrowband: bool) -> Floats:
-    """[T, 40], T about 100 a second. `samples` in -1..1 at `rate_hz`."""
-    x = resample(samples, rate_hz, NET_HZ).astype(np.float64)
-    x = x + _hiss(len(x))
-    bands = _log_mel(x)
+def background(samples: Samples, rate_hz: int, activity: Activity) -> Samples:
+    """The noise of the line beside the speech, at the speech's level in frame_turn; empty where there is no telling:
+    too little of it (under 100 ms), or too faint to matter."""
+    near, gap = rate_hz // 2, rate_hz * _BLOCK_MS // 1000
+    before = samples[max(0, activity.start - near) : max(0, activity.start - gap)]
+    after = samples[activity.end + gap : activity.end + near]
+    noise = np.concatenate([before, after])
+    if len(noise) < rate_hz // 10:
+        return np.zeros(0, np.float32)
+    speech = samples[activity.start : activity.end]
+    if _emphasised_power(noise) * 10 ** (NOISY_UNDER_DB / 10) < _emphasised_power(speech):
+        return np.zeros(0, np.float32)
+    return np.asarray(noise * np.float32(_gain(speech)), np.float32)
+
+
+def features(samples: Samples, rate_hz: int, *, narrowband: bool, noise: Samples | None = None) -> Floats:
+    """[T, 40], T about 100 a second. `samples` in -1..1 at `rate_hz`; `noise` alone, to be taken out of them."""
+    power = _power(resample(samples, rate_hz, NET_HZ).astype(np.float64))
+    if noise is not None and len(noise):
+        alone = _power(resample(noise, rate_hz, NET_HZ).astype(np.float64)).mean(axis=0)
+        power = without_noise(power + 1e-12, alone + _HISS_POWER)
+    power = power + np.resize(_HISS_FRAMES, power.shape)
+    bands = 20.0 * np.log10(np.maximum(power @ _MEL, 1e-12))
     bands -= bands.mean(axis=0)
     if narrowband:
         bands[:, NARROWBAND_TOP:] = 0.0
     return ((bands - bands.mean()) / (bands.std() + 1e-9)).astype(np.float32)
 
 
-def _log_mel(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _emphasised_power(samples: Samples) -> float:
+    """Hum and rumble, which the network hardly sees, count little in it."""
+    return float(np.var(samples[1:] - 0.97 * samples[:-1])) if len(samples) > 1 else 0.0
+
+
+def _gain(speech: Samples) -> float:
+    loudness = float(np.sqrt(np.mean(speech**2)))
+    return min(_MAX_GAIN, 10 ** (LEVEL_DBFS / 20) / max(loudness, 1e-6))
+
+
+def _power(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Power spectra [T, 257], a frame every 10 ms."""
     emphasised = np.append(x[0], x[1:] - 0.97 * x[:-1])
     count = max(1, -(-abs(len(emphasised) - _FRAME) // _HOP))
     padded = np.zeros((count - 1) * _HOP + _FRAME)
     padded[: len(emphasised)] = emphasised[: len(padded)]
     # The network's own front end windows 551 samples and transforms the first 512 of them.
     cut = np.lib.stride_tricks.sliding_window_view(padded, _FRAME)[::_HOP, :_FFT] * _WINDOW
-    power = np.abs(np.fft.rfft(cut, _FFT)) ** 2 / _FFT
-    return np.asarray(20.0 * np.log10(np.maximum(power @ _MEL, 1e-12)))
+    return np.asarray(np.abs(np.fft.rfft(cut, _FFT)) ** 2 / _FFT)
 
 
 def _mel_bank() -> npt.NDArray[np.float64]:
@@ -112,11 +141,8 @@ def _mel_bank() -> npt.NDArray[np.float64]:
     return bank.T.copy()
 
 
-def _hiss(count: int) -> npt.NDArray[np.float64]:
-    """The same for every turn: what is heard must not depend on chance (replay)."""
-    return np.resize(_HISS_SAMPLES, count)
-
-
 _MEL = _mel_bank()
 _WINDOW = np.hamming(_FRAME)[:_FFT]
-_HISS_SAMPLES = np.random.default_rng(22050).standard_normal(NET_HZ * 4) * _HISS
+# The same for every turn: what is heard must not depend on chance (replay).
+_HISS_FRAMES = _power(np.random.default_rng(NET_HZ).standard_normal(NET_HZ * 4) * _HISS)
+_HISS_POWER = _HISS_FRAMES.mean(axis=0)
