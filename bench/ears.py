@@ -156,9 +156,7 @@ class Clip:
     pcm16: bytes  # as the line delivers it
 
 
-def short_table(
-    settings: Settings, engines: Sequence[str], count: int, speech: Path, voices: Sequence[str]
-) -> Table:
+def short_table(settings: Settings, engines: Sequence[str], count: int, speech: Path, voices: Sequence[str]) -> Table:
     clips = list(noisy_clips(settings, count, voices))
     pieces = list(real_pieces(speech)) if speech.is_dir() else []
     table = Table(
@@ -211,7 +209,9 @@ def noisy_clips(settings: Settings, count: int, voices: Sequence[str]) -> Iterat
         )
         speech *= 10 ** (-rng.uniform(18, 28) / 20) / float(np.sqrt(np.mean(spoken[answer, voice] ** 2)))
         noise = "white" if rng.random() < 0.5 else "babble"
-        bed = rng.standard_normal(len(speech)).astype(np.float32) if noise == "white" else _babble(talk, len(speech), rng)
+        bed = (
+            rng.standard_normal(len(speech)).astype(np.float32) if noise == "white" else _babble(talk, len(speech), rng)
+        )
         on_the_line = through_g711(to_pcm16(mix(speech, bed, rng.uniform(15, 20))))
         yield Clip(answer, voice, answers, noise, on_the_line)
 

@@ -16,9 +16,7 @@ from voicebot.speech.vad import SILERO_FILE, SileroVad, VadError, WebrtcVad, mak
 
 SILERO = load_settings().data_home / "models" / SILERO_FILE
 RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "data" / "speech"
-needs_silero = pytest.mark.skipif(
-    not SILERO.is_file(), reason="weights are absent: voicebot models pull silero-vad"
-)
+needs_silero = pytest.mark.skipif(not SILERO.is_file(), reason="weights are absent: voicebot models pull silero-vad")
 needs_recordings = pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recordings of real speech are absent")
 
 

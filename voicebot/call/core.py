@@ -31,7 +31,7 @@ from dialogue.protocol import (
     Speak,
     TimeUp,
 )
-from dialogue.understanding import Understander, Understanding
+from dialogue.understanding import Completeness, Understander, Understanding
 from voicebot.call import turns
 from voicebot.speech.api import RATE_HZ
 
@@ -159,7 +159,10 @@ class CallCore:
     def _judge(self, e: EarsHeard) -> turns.Heard:
         understood = self._understander.understand(e.text, pending=self.pending, now=self.now(e.at))
         backchannel = len(e.text) <= _BACKCHANNEL_CHARACTERS and _BACKCHANNEL.issuperset(understood.acts)
-        completeness = self._understander.completeness(e.text, pending=self.pending)
+        if self._started:
+            completeness = self._understander.completeness(e.text, pending=self.pending)
+        else:
+            completeness = Completeness.COMPLETE  # whatever is said on picking up, it is the robot's turn then
         return turns.Heard(e.at, e.turn, e.covers, e.text, completeness, backchannel)
 
     def _turn_event(self, event: turns.TurnEvent, out: list[Output]) -> None:

@@ -33,7 +33,7 @@ from enum import StrEnum
 from dialogue.understanding import Completeness
 
 SAMPLES_PER_MS = 8
-PREROLL_MS = 300  # audio before the onset that the ears get: first consonants are quieter than the VAD's threshold
+PREROLL_MS = 500  # audio before the onset that the ears get: the recogniser mishears words that begin at once
 PARTIAL_EVERY_MS = 400
 EARS_PATIENCE_MS = 3000  # ears that have not answered by then are taken for deaf in this turn
 ALMOST_DONE_MS = 700  # speech this close to the end of the robot's words is an answer, not a backchannel

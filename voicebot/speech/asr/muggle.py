@@ -34,9 +34,7 @@ CLEAR_LOG_P = -12.0  # one as likely as this was said if it is CLEAR_BY likelier
 CLEAR_BY = 2.0
 BEHIND_FREE = 7.0  # ... and no further than this behind the free decode
 COMMON = tuple(
-    "是 是的 是我 我是 对 对的 对啊 不是 不是我 我不是 打错了 你打错了 好 好的 好吧 可以 可以的 行 行吧 不行 不可以 没有 有 "
-    "能 不能 不知道 没问题 不用了 等一下 不方便 嗯 嗯嗯 喂 你好 你说 什么 你是谁 今天 明天 后天 没钱 已经还了 还了 他不在 "
-    "知道了 谢谢 再见 不需要".split()
+    ["是", "是的", "是我", "我是", "对", "对的", "对啊", "不是", "不是我", "我不是", "打错了", "你打错了", "好", "好的", "好吧", "可以", "可以的", "行", "行吧", "不行", "不可以", "没有", "有", "能", "不能", "不知道", "没问题", "不用了", "等一下", "不方便", "嗯", "嗯嗯", "喂", "你好", "你说", "什么", "你是谁", "今天", "明天", "后天", "没钱", "已经还了", "还了", "他不在", "知道了", "谢谢", "再见", "不需要"]
 )
 MIN_SPEECH_MS = 60  # a clipped 嗯 has more
 MIN_CONFIDENCE = 0.2  # per character; under it, what was decoded is noise
@@ -136,7 +134,7 @@ class _Turn:
 
     def _decode(self, samples: Samples, activity: Activity) -> _Decode:
         nothing = _Decode(activity, None, "", 0.0, None)
-        if activity.active_ms < MIN_SPEECH_MS or is_tone(samples[activity.start : activity.end]):
+        if activity.active_ms < MIN_SPEECH_MS or is_tone(samples[activity.start : activity.end], self._rate_hz):
             return nothing
         seen = features(
             frame_turn(samples, self._rate_hz, activity),
@@ -165,13 +163,11 @@ class _Turn:
         answer, best = max(zip(self._answers, scored, strict=False), key=lambda pair: pair[1].log_p)
         other = max((s.log_p for s in scored[len(self._answers) :]), default=-np.inf)
         likely = best.log_p >= ACCEPT_LOG_P and best.log_p >= other
-        clear = (
-            best.log_p >= max(CLEAR_LOG_P, free.log_p - BEHIND_FREE) and best.log_p >= other + CLEAR_BY
-        )
+        clear = best.log_p >= max(CLEAR_LOG_P, free.log_p - BEHIND_FREE) and best.log_p >= other + CLEAR_BY
         return (answer, best.confidence) if likely or clear else None
 
 
-def is_tone(samples: Samples) -> bool:
+def is_tone(samples: Samples, rate_hz: int) -> bool:
     """Does one frequency carry nearly all of it, whenever it sounds? (dial, busy and ringing tone: 450 Hz in China)"""
     size = 512
     if len(samples) < size:
@@ -182,4 +178,6 @@ def is_tone(samples: Samples) -> bool:
     peak = power.argmax(axis=1)
     around = np.clip(peak[:, None] + np.arange(-2, 3), 0, power.shape[1] - 1)
     share = np.take_along_axis(power, around, axis=1).sum(axis=1) / (power.sum(axis=1) + 1e-9)
-    return bool(np.median(share) > TONE_SHARE and peak.max() - peak.min() <= 2)
+    # Under 300 Hz lie the pitch of a voice and the hum of the mains.
+    lowest_hz = float(peak.min()) * rate_hz / size
+    return bool(np.median(share) > TONE_SHARE and peak.max() - peak.min() <= 2 and lowest_hz > 300.0)

@@ -98,11 +98,13 @@ def background(samples: Samples, rate_hz: int, activity: Activity) -> Samples:
 
 def features(samples: Samples, rate_hz: int, *, narrowband: bool, noise: Samples | None = None) -> Floats:
     """[T, 40], T about 100 a second. `samples` in -1..1 at `rate_hz`; `noise` alone, to be taken out of them."""
-    power = _power(resample(samples, rate_hz, NET_HZ).astype(np.float64))
+    x = resample(samples, rate_hz, NET_HZ).astype(np.float64)
     if noise is not None and len(noise):
         alone = _power(resample(noise, rate_hz, NET_HZ).astype(np.float64)).mean(axis=0)
-        power = without_noise(power + 1e-12, alone + _HISS_POWER)
-    power = power + np.resize(_HISS_FRAMES, power.shape)
+        power = without_noise(_power(x) + 1e-12, alone + _HISS_POWER)
+        power += np.resize(_HISS_FRAMES, power.shape)
+    else:
+        power = _power(x + np.resize(_HISS_SAMPLES, len(x)))
     bands = 20.0 * np.log10(np.maximum(power @ _MEL, 1e-12))
     bands -= bands.mean(axis=0)
     if narrowband:
@@ -144,5 +146,6 @@ def _mel_bank() -> npt.NDArray[np.float64]:
 _MEL = _mel_bank()
 _WINDOW = np.hamming(_FRAME)[:_FFT]
 # The same for every turn: what is heard must not depend on chance (replay).
-_HISS_FRAMES = _power(np.random.default_rng(NET_HZ).standard_normal(NET_HZ * 4) * _HISS)
+_HISS_SAMPLES = np.random.default_rng(NET_HZ).standard_normal(NET_HZ * 4) * _HISS
+_HISS_FRAMES = _power(_HISS_SAMPLES)
 _HISS_POWER = _HISS_FRAMES.mean(axis=0)
