@@ -137,9 +137,16 @@ def test_deaf_ears_do_not_hold_the_floor_for_ever() -> None:
 
 def test_the_ears_are_asked_while_the_customer_speaks_and_at_once_when_they_stop() -> None:
     floor = Floor()
-    floor.speech(1500)
+    floor.speech(4000)
     finals = [c.final for _, c in floor.of(AskEars) if isinstance(c, AskEars)]
-    assert finals == [False, False, False, True]
+    assert finals == [False, False, True]
+
+
+def test_the_ears_are_asked_more_often_while_the_customer_speaks_over_the_robot() -> None:
+    floor = Floor(humming=True, timing=Timing(hum_stop_after_ms=5000))
+    floor.robot()
+    floor.speech(1500)
+    assert len(floor.of(AskEars)) == 4
 
 
 def test_speech_over_the_robot_lowers_its_voice_then_stops_it() -> None:

@@ -34,7 +34,8 @@ from dialogue.understanding import Completeness
 
 SAMPLES_PER_MS = 8
 PREROLL_MS = 500  # audio before the onset that the ears get: the recogniser mishears words that begin at once
-PARTIAL_EVERY_MS = 400
+PARTIAL_OVER_ROBOT_MS = 400  # how often the ears are asked while the customer speaks over the robot: words stop it
+PARTIAL_MS = 1500  # ... and otherwise: nothing hangs on it, and an ear that is busy answers the last question late
 EARS_PATIENCE_MS = 3000  # ears that have not answered by then are taken for deaf in this turn
 ALMOST_DONE_MS = 700  # speech this close to the end of the robot's words is an answer, not a backchannel
 TAKE_BACK_MS = 900  # speech that goes on this soon after a taken turn continues it
@@ -264,7 +265,7 @@ def next_deadline(state: TurnState, timing: Timing) -> int | None:
     """The sample at which the next Tick can matter; None when only an event can change anything."""
     due: list[int] = []
     if state.customer is Customer.SPEAKING:
-        due.append(state.asked_at + PARTIAL_EVERY_MS * SAMPLES_PER_MS)
+        due.append(state.asked_at + _partial_every(state))
         due.append(state.onset + timing.max_turn_ms * SAMPLES_PER_MS)
         if _may_be_stopped(state):
             if not state.ducked:
@@ -353,7 +354,7 @@ def _tick_speaking(s: TurnState, e: Tick, timing: Timing) -> Result:
         else:
             s, more = _take(replace(s, silence_since=e.at), keep_speaking_from=e.at)
         return s, out + more
-    if e.at >= s.asked_at + PARTIAL_EVERY_MS * SAMPLES_PER_MS:
+    if e.at >= s.asked_at + _partial_every(s):
         s, out = replace(s, asked_at=e.at), (*out, AskEars(s.turn, final=False))
     return s, out
 
@@ -431,6 +432,10 @@ def _let_go(s: TurnState, at: int) -> Result:
 
 def _pause(s: TurnState) -> Result:
     return replace(s, robot=Robot.PAUSED, ducked=False), (PauseRobot(),)
+
+
+def _partial_every(s: TurnState) -> int:
+    return (PARTIAL_OVER_ROBOT_MS if _may_be_stopped(s) else PARTIAL_MS) * SAMPLES_PER_MS
 
 
 def _may_be_stopped(s: TurnState) -> bool:

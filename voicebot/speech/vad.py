@@ -1,7 +1,8 @@
 """Is somebody speaking in this 20 ms of telephone audio?
 
 Silero: a small recurrent network, 8 kHz, windows of 32 ms; good in noise, but it lets go of a word 100-140 ms late,
-which every answer would wait for; so a frame that has fallen to the line's background is silence at once. WebRTC: a Gaussian mixture, 20 ms, no weights.
+which every answer would wait for; so a frame that has fallen to the line's background is silence at once.
+WebRTC: a Gaussian mixture, 20 ms, no weights; takes noise for speech more often.
 `auto` takes Silero when its weight file is present. The session is shared by all calls, the state is each call's own.
 """
 

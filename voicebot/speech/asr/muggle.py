@@ -30,12 +30,18 @@ from voicebot.speech.audio import Samples, to_float
 Bandwidth = Literal["narrow", "wide"]
 
 ACCEPT_LOG_P = -5.0  # an expected answer as likely as this was said
-CLEAR_LOG_P = -12.0  # one as likely as this was said if it is CLEAR_BY likelier than any unexpected one
+CLEAR_LOG_P = -10.0  # one as likely as this was said if it is CLEAR_BY likelier than any unexpected one
 CLEAR_BY = 2.0
-BEHIND_FREE = 7.0  # ... and no further than this behind the free decode
-COMMON = tuple(
-    ["是", "是的", "是我", "我是", "对", "对的", "对啊", "不是", "不是我", "我不是", "打错了", "你打错了", "好", "好的", "好吧", "可以", "可以的", "行", "行吧", "不行", "不可以", "没有", "有", "能", "不能", "不知道", "没问题", "不用了", "等一下", "不方便", "嗯", "嗯嗯", "喂", "你好", "你说", "什么", "你是谁", "今天", "明天", "后天", "没钱", "已经还了", "还了", "他不在", "知道了", "谢谢", "再见", "不需要"]
+BEHIND_FREE = 5.0  # ... and no further than this behind the free decode
+# What people say to anything: the rivals that an expected answer must beat.
+# fmt: off
+COMMON = (
+    "是", "是的", "是我", "我是", "对", "对的", "对啊", "不是", "不是我", "我不是", "打错了", "你打错了",
+    "好", "好的", "好吧", "可以", "可以的", "行", "行吧", "不行", "不可以", "没有", "有", "能", "不能",
+    "不知道", "没问题", "不用了", "等一下", "不方便", "嗯", "嗯嗯", "喂", "你好", "你说", "什么", "你是谁",
+    "今天", "明天", "后天", "没钱", "已经还了", "还了", "他不在", "知道了", "谢谢", "再见", "不需要",
 )
+# fmt: on
 MIN_SPEECH_MS = 60  # a clipped 嗯 has more
 MIN_CONFIDENCE = 0.2  # per character; under it, what was decoded is noise
 TONE_SHARE = 0.9  # of the power within one narrow band: a line's tone, not a voice
@@ -162,7 +168,7 @@ class _Turn:
         scored = search.score_answers(heard, [*self._answers.values(), *self._others])
         answer, best = max(zip(self._answers, scored, strict=False), key=lambda pair: pair[1].log_p)
         other = max((s.log_p for s in scored[len(self._answers) :]), default=-np.inf)
-        likely = best.log_p >= ACCEPT_LOG_P and best.log_p >= other
+        likely = best.log_p >= max(ACCEPT_LOG_P, other + 1.0)
         clear = best.log_p >= max(CLEAR_LOG_P, free.log_p - BEHIND_FREE) and best.log_p >= other + CLEAR_BY
         return (answer, best.confidence) if likely or clear else None
 
