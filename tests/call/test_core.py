@@ -97,8 +97,9 @@ class Call:
             line = self.queue[0]
             self.feed(turns.RobotStarted(self.at, line.interruptible))
             self.wait(len(line.text) * 220)
-            self.queue.pop(0)
-            self.feed(FromOutside(self.at, LineHeard(line.line_id, 1.0)))
+            if self.queue[:1] == [line]:
+                self.queue.pop(0)
+                self.feed(FromOutside(self.at, LineHeard(line.line_id, 1.0)))
         self.feed(turns.RobotFinished(self.at))
 
     def talk(self, *texts: str) -> None:
@@ -190,6 +191,30 @@ def test_words_over_the_disclosure_wait_and_are_not_lost() -> None:
     call.feed(FromOutside(call.at, LineHeard(disclosure.line_id, 1.0)))
     call.feed(turns.RobotFinished(call.at))
     assert Flag("complaint") in call.of(Flag)
+
+
+def test_who_says_once_more_who_they_are_over_the_disclosure_is_not_asked_again() -> None:
+    call = Call()
+    call.talk("喂")
+    call.say("嗯", then_ms=1500)
+    call.feed(turns.RobotStarted(call.at, False))
+    call.wait(1500)
+    call.say("对我是")
+    assert len(call.of(TurnTaken)) == 2 and call.of(turns.LetGo)
+    assert not any("没太听明白" in words for words in call.robot_words)
+
+
+def test_words_over_the_disclosure_answer_the_question_that_was_heard() -> None:
+    call = Call()
+    call.talk("喂")
+    call.say("是我")
+    call.feed(turns.RobotStarted(call.at, False))
+    call.wait(1500)
+    call.say("不是你打错了吧")
+    call.feed(turns.RobotFinished(call.at))
+    taken = call.of(TurnTaken)[-1]
+    assert isinstance(taken, TurnTaken)
+    assert taken.pending == "verify_identity" and taken.understanding.primary is Act.WRONG_PERSON
 
 
 def test_the_log_of_a_call_replays_to_the_same_words(tmp_path: Path) -> None:

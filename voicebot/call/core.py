@@ -39,6 +39,9 @@ PICKUP_PATIENCE_MS = 900  # people say 喂 when they pick up; the robot lets the
 
 _BACKCHANNEL = frozenset({Act.FILLER, Act.ACKNOWLEDGE, Act.AFFIRM, Act.GREETING})
 _BACKCHANNEL_CHARACTERS = 4
+# Over a line that must be heard to its end people also say once more who they are: 对，我是.
+_BACKCHANNEL_OVER_PROTECTED = _BACKCHANNEL | {Act.SELF}
+_BACKCHANNEL_OVER_PROTECTED_CHARACTERS = 8
 _REVERSIBLE = (Speak, Listen, Flag, Conclude)
 
 
@@ -134,6 +137,8 @@ class CallCore:
         self.customer_turns = 0
         self._before_last: _Snapshot | None = None
         self._cut: tuple[tuple[str, float], ...] = ()
+        self._pending_before = Pending.OPENING
+        self._over_protected = False  # the turn began over a line that must be heard to its end
 
     def now(self, at: int) -> datetime:
         return self.basis.started_at + timedelta(seconds=at / RATE_HZ)
@@ -151,16 +156,28 @@ class CallCore:
             case _:
                 if isinstance(event, turns.RobotPaused):
                     self._cut = event.cut
+                if isinstance(event, turns.SpeechStarted) and self.turn_state.customer is turns.Customer.SILENT:
+                    s = self.turn_state
+                    self._over_protected = s.robot is turns.Robot.SPEAKING and not s.interruptible
                 self._turn_event(event, out)
         return out
 
     # ---- turns ----
 
+    @property
+    def _question(self) -> Pending:
+        """What the customer's words answer: over a protected line the question behind it has not been heard yet."""
+        return self._pending_before if self._over_protected else self.pending
+
     def _judge(self, e: EarsHeard) -> turns.Heard:
-        understood = self._understander.understand(e.text, pending=self.pending, now=self.now(e.at))
-        backchannel = len(e.text) <= _BACKCHANNEL_CHARACTERS and _BACKCHANNEL.issuperset(understood.acts)
+        understood = self._understander.understand(e.text, pending=self._question, now=self.now(e.at))
+        if self._over_protected:
+            light, characters = _BACKCHANNEL_OVER_PROTECTED, _BACKCHANNEL_OVER_PROTECTED_CHARACTERS
+        else:
+            light, characters = _BACKCHANNEL, _BACKCHANNEL_CHARACTERS
+        backchannel = len(e.text) <= characters and light.issuperset(understood.acts)
         if self._started:
-            completeness = self._understander.completeness(e.text, pending=self.pending)
+            completeness = self._understander.completeness(e.text, pending=self._question)
         else:
             completeness = Completeness.COMPLETE  # whatever is said on picking up, it is the robot's turn then
         return turns.Heard(e.at, e.turn, e.covers, e.text, completeness, backchannel)
@@ -194,12 +211,14 @@ class CallCore:
         before = self._before_last
         if taken.continues and before is not None and before.reversible:
             self._restore(before)
+            self._over_protected = False
             text, from_sample, took_back = before.text + text, before.from_sample, True
         else:
             self._report_cut(at, out)
         self._cut = ()
-        understood = self._understander.understand(text, pending=self.pending, now=now)
-        out.append(TurnTaken(taken.turn, from_sample, taken.to_sample, self.pending, understood, took_back))
+        pending = self._question
+        understood = self._understander.understand(text, pending=pending, now=now)
+        out.append(TurnTaken(taken.turn, from_sample, taken.to_sample, pending, understood, took_back))
         snapshot = self._snapshot(text, from_sample)
         self.customer_turns += 1
         mark = len(out)
@@ -231,7 +250,7 @@ class CallCore:
         for command in commands:
             match command:
                 case Listen():
-                    self.pending = command.pending
+                    self._pending_before, self.pending = self.pending, command.pending
                     self.turn_state, _ = turns.step(
                         self.turn_state, turns.ListenFrom(at, command.silence_ms), self.basis.timing
                     )

@@ -38,7 +38,7 @@ PARTIAL_OVER_ROBOT_MS = 400  # how often the ears are asked while the customer s
 PARTIAL_MS = 1500  # ... and otherwise: nothing hangs on it, and an ear that is busy answers the last question late
 EARS_PATIENCE_MS = 3000  # ears that have not answered by then are taken for deaf in this turn
 ALMOST_DONE_MS = 700  # speech this close to the end of the robot's words is an answer, not a backchannel
-TAKE_BACK_MS = 900  # speech that goes on this soon after a taken turn continues it
+TAKE_BACK_MS = 1200  # speech that goes on this soon after a taken turn continues it
 
 
 class Robot(StrEnum):

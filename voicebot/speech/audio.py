@@ -36,7 +36,7 @@ def to_float(pcm16: bytes) -> Samples:
 
 def to_pcm16(samples: Samples) -> bytes:
     """float32 in -1..1 -> pcm16; what lies outside is clipped."""
-    return np.clip(np.rint(samples * 32768.0), -32768, 32767).astype("<i2").tobytes()
+    return bytes(np.clip(np.rint(samples * 32768.0), -32768, 32767).astype("<i2").tobytes())
 
 
 def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
@@ -111,12 +111,12 @@ def _encode_table(law: Law) -> npt.NDArray[np.uint8]:
         magnitude = np.where(positive, x, -x - 1) >> 3  # 13-bit magnitude, one's complement for negatives
         exponent = np.maximum(np.floor(np.log2(np.maximum(magnitude, 1))).astype(int) - 4, 0)
         mantissa = (magnitude >> np.maximum(exponent, 1)) & 15
-        return (((exponent << 4) | mantissa) ^ np.where(positive, 0xD5, 0x55)).astype(np.uint8)
+        return np.asarray(((exponent << 4) | mantissa) ^ np.where(positive, 0xD5, 0x55), np.uint8)
     positive = x >= 0
     magnitude = np.minimum(np.where(positive, x, -x), 32635) + 0x84
     exponent = np.floor(np.log2(magnitude)).astype(int) - 7
     mantissa = (magnitude >> (exponent + 3)) & 15
-    return (~((exponent << 4) | mantissa | np.where(positive, 0, 0x80)) & 0xFF).astype(np.uint8)
+    return np.asarray(~((exponent << 4) | mantissa | np.where(positive, 0, 0x80)) & 0xFF, np.uint8)
 
 
 # ---- wav files ----------------------------------------------------------------------------------------------------

@@ -24,8 +24,12 @@ _PACKAGES = {"vosk": "vosk", "sherpa": "sherpa_onnx", "muggle": "onnxruntime", "
 
 def model_folder(settings: Settings, engine: str) -> Path:
     """Where the engine's weights are looked for. `speech.asr_model` names a folder for vosk and sherpa."""
-    if settings.speech.asr_model is not None and settings.speech.asr == engine:
-        return settings.speech.asr_model.expanduser()
+    named = settings.speech.asr_model
+    if named is not None:
+        named = named.expanduser()
+        kind = "sherpa" if (named / "tokens.txt").is_file() else "vosk"
+        if engine == settings.speech.asr or (settings.speech.asr == "auto" and engine == kind):
+            return named
     return settings.data_home / "models" / _FOLDERS[engine]
 
 
@@ -36,7 +40,7 @@ def present(settings: Settings, engine: str) -> bool:
 
 def make_asr(settings: Settings) -> AsrEngine:
     """Build the ear. Raises MissingWeights or MissingExtra, with the way out."""
-    engine = settings.speech.asr
+    engine: str = settings.speech.asr
     if engine == "auto":
         engine = next((e for e in ENGINES if present(settings, e)), "muggle")
     folder, threads = model_folder(settings, engine), settings.speech.threads

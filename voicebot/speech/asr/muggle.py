@@ -6,7 +6,8 @@ to the next except when no speech has come since; then the last result stands, a
 With closed answers expected, each is scored as a whole (log P(answer | audio)), and so are the short answers that
 people give to anything. The best is accepted when it is likely in itself, or when it is less likely than that but
 stands clear of every answer that was not expected and is not far behind what is heard freely; heard freely, most short
-answers come out wrong. What the network hears in noise is kept out by four gates: too little sound, a sound that is one tone, a free decode that hears nothing, and one that is mumbling.
+answers come out wrong. What the network hears in noise is kept out by four gates: too little sound, a sound that is one
+tone, a free decode that hears nothing, and one that is mumbling.
 """
 
 from __future__ import annotations

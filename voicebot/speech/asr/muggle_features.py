@@ -109,7 +109,7 @@ def features(samples: Samples, rate_hz: int, *, narrowband: bool, noise: Samples
     bands -= bands.mean(axis=0)
     if narrowband:
         bands[:, NARROWBAND_TOP:] = 0.0
-    return ((bands - bands.mean()) / (bands.std() + 1e-9)).astype(np.float32)
+    return np.asarray((bands - bands.mean()) / (bands.std() + 1e-9), np.float32)
 
 
 def _emphasised_power(samples: Samples) -> float:

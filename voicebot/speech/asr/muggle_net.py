@@ -178,7 +178,7 @@ class _Builder:
         self.nodes.append(helper.make_node(kind, list(inputs), [out], **attributes))
         return out
 
-    def const(self, value: npt.NDArray[Any]) -> str:
+    def const(self, value: npt.ArrayLike) -> str:
         from onnx import numpy_helper
 
         self._count += 1

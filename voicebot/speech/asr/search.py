@@ -27,8 +27,13 @@ class PastLike(Protocol):
 class Stepper(Protocol):
     """One utterance, ready to be decoded. `step` as in MuggleNet, bound to what was heard."""
 
-    eos: int
-    unspoken: tuple[int, ...]  # ids that never belong to a text
+    @property
+    def eos(self) -> int: ...
+
+    @property
+    def unspoken(self) -> tuple[int, ...]:
+        """ids that never belong to a text"""
+        ...
 
     def start(self, batch: int) -> PastLike: ...
 
