@@ -136,6 +136,17 @@ def test_what_is_dropped_is_never_said() -> None:
     assert [getattr(h, "line_id", None) for h in happened if isinstance(h, LineOver)] == ["c"]
 
 
+async def test_a_line_does_not_begin_when_it_would_stall_after_its_first_word() -> None:
+    leg, voices = PlainLeg(), Voices(late={"请问是王强先生本人吗？"})
+    playout = Playout(leg, voices, -12)
+    playout.say(line("a", "你好，", "请问是王强先生本人吗？"))
+    assert run(playout, leg, 2000) == [] and voiced(leg) == 0
+    voices.release.set()
+    await asyncio.sleep(0.01)
+    run(playout, leg, 3000)
+    assert voiced(leg) == 2000
+
+
 async def test_the_first_clause_is_said_while_the_second_is_still_being_rendered() -> None:
     leg, voices = PlainLeg(), Voices(late={"请问。"})
     playout = Playout(leg, voices, -12)

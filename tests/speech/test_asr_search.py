@@ -78,6 +78,13 @@ def test_answers_are_scored_as_wholes():
     assert part.log_p < first.log_p - 3
 
 
+def test_an_answer_that_cannot_reach_the_floor_is_not_scored():
+    every = score_answers(NET, [(5, 7), (6, 8), (9,)])
+    some = score_answers(NET, [(5, 7), (6, 8), (9,)], floor=-2.0)
+    assert some == [every[0], every[1], None]
+    assert score_answers(NET, [(9,)], floor=-2.0) == [None]
+
+
 def test_no_answers_no_scores():
     assert score_answers(NET, []) == []
 

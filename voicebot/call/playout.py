@@ -18,6 +18,7 @@ LEAD_MS = 240  # audio in the leg's queue ahead of the network: covers a late ti
 REWIND_MS = 160  # a resumed clause starts again this much earlier, about one syllable
 PAUSE_AFTER_MS = {"，": 130, "、": 90, "；": 200, "：": 180, "。": 280, "？": 200, "！": 250}
 DEFAULT_PAUSE_MS = 100
+RENDER_S_PER_CHARACTER = 0.22  # about as long as the character takes to say
 _SAMPLE_BYTES = 2
 
 
@@ -63,6 +64,18 @@ class _Line:
 
     def handed_bytes(self) -> int:
         return sum(len(a or b"") for a in self.audio[: self.clause]) + self.offset
+
+    def would_stall(self) -> bool:
+        """Clauses still being rendered are expected later than the ones before them end: a gap inside the line."""
+        ready = 0
+        for audio in self.audio:
+            if audio is None:
+                break
+            ready += len(audio)
+        else:
+            return False
+        missing = sum(len(c) for a, c in zip(self.audio, self.speak.clauses, strict=True) if a is None)
+        return ready < missing * RENDER_S_PER_CHARACTER * RATE_HZ * _SAMPLE_BYTES
 
     def total_bytes(self) -> int:
         """Length of the whole line; clauses not rendered yet are guessed from their characters."""
@@ -157,6 +170,8 @@ class Playout:
             if audio is None:
                 return
             if not line.begun:
+                if line.would_stall():
+                    return
                 line.begun = True
                 happened.append(LineBegun(line.speak))
             accepted = self._leg.write(audio[line.offset : line.offset + room])

@@ -51,7 +51,7 @@ class HumDetector:
         power = np.array(self._spectra)
         total = power.sum(axis=1)
         heard = total > total.max() * 10 ** (-_FAINT_DB / 10)
-        if total.max() < _SILENT or heard.sum() < MIN_FRAMES - 1:
+        if total.max() < _SILENT or heard.sum() < _ENDS:
             return False
         power, total = power[heard], total[heard]
         low = power[:, _HZ < LOW_HZ].sum(axis=1) / total

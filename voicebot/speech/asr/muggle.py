@@ -166,9 +166,13 @@ class _Turn:
         """The expected answer that was said, with its probability; None when none was."""
         if not self._answers:
             return None
-        scored = search.score_answers(heard, [*self._answers.values(), *self._others])
-        answer, best = max(zip(self._answers, scored, strict=False), key=lambda pair: pair[1].log_p)
-        other = max((s.log_p for s in scored[len(self._answers) :]), default=-np.inf)
+        both = [*self._answers.values(), *self._others]
+        scored = search.score_answers(heard, both, floor=CLEAR_LOG_P - CLEAR_BY)
+        expected = [(a, s) for a, s in zip(self._answers, scored, strict=False) if s is not None]
+        if not expected:
+            return None
+        answer, best = max(expected, key=lambda pair: pair[1].log_p)
+        other = max((s.log_p for s in scored[len(self._answers) :] if s is not None), default=-np.inf)
         likely = best.log_p >= max(ACCEPT_LOG_P, other + 1.0)
         clear = best.log_p >= max(CLEAR_LOG_P, free.log_p - BEHIND_FREE) and best.log_p >= other + CLEAR_BY
         return (answer, best.confidence) if likely or clear else None

@@ -75,19 +75,27 @@ def greedy(net: Stepper, max_length: int) -> Decoded:
     return Decoded(tuple(ids), tuple(log_ps))
 
 
-def score_answers(net: Stepper, answers: Sequence[Ids]) -> list[Decoded]:
-    """log P(answer | audio) of whole answers, all in one pass of the network."""
+def score_answers(net: Stepper, answers: Sequence[Ids], floor: float = -np.inf) -> list[Decoded | None]:
+    """log P(answer | audio) of whole answers, in one pass of the network after one step for their first characters.
+
+    None for an answer whose first character alone is less likely than `floor`: the whole can only be less so.
+    """
     if not answers:
         return []
-    length = max(map(len, answers)) + 1
-    fed = np.full((len(answers), length), net.eos, np.int64)
-    for row, ids in enumerate(answers):
-        fed[row, 1 : len(ids) + 1] = ids
-    log_p, _ = net.step(fed, net.start(len(answers)))
-    return [
-        Decoded(ids, tuple(float(log_p[row, at, c]) for at, c in enumerate((*ids, net.eos))))
-        for row, ids in enumerate(answers)
-    ]
+    first, _ = net.step(np.array([[net.eos]], np.int64), net.start(1))
+    rows = [row for row, ids in enumerate(answers) if ids and first[0, 0, ids[0]] >= floor]
+    found: list[Decoded | None] = [None] * len(answers)
+    if not rows:
+        return found
+    length = max(len(answers[row]) for row in rows) + 1
+    fed = np.full((len(rows), length), net.eos, np.int64)
+    for at, row in enumerate(rows):
+        fed[at, 1 : len(answers[row]) + 1] = answers[row]
+    log_p, _ = net.step(fed, net.start(len(rows)))
+    for at, row in enumerate(rows):
+        ids = answers[row]
+        found[row] = Decoded(ids, tuple(float(log_p[at, i, c]) for i, c in enumerate((*ids, net.eos))))
+    return found
 
 
 # ---- phrases --------------------------------------------------------------------------------------------------
