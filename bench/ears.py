@@ -308,7 +308,8 @@ def hum_table(settings: Settings, folder: Path) -> Table:
 
 
 def _hum_like(samples: Samples) -> bool:
-    pcm16 = through_g711(to_pcm16(np.concatenate([np.zeros(800, np.float32), samples])))
+    quiet = np.zeros(RATE_HZ // 4, np.float32)
+    pcm16 = through_g711(to_pcm16(np.concatenate([quiet, samples, quiet])))
     start = find_activity(to_float(pcm16), RATE_HZ).start + RATE_HZ * 40 // 1000
     detector = HumDetector()
     for frame in frames(pcm16[start * 2 : (start + RATE_HZ * 200 // 1000) * 2]):

@@ -155,27 +155,35 @@ class _Turn:
         free = search.greedy(heard, max_length)
         if not free.ids:
             return nothing
-        closed = self._closed(heard, free)
+        closed = self._closed(heard, free, seconds * 1000)
         if closed is not None:
             return _Decode(activity, heard, closed[0], closed[1], closed[0])
         if free.confidence < MIN_CONFIDENCE:
             return nothing
         return _Decode(activity, heard, self._net.text(free.ids), free.confidence, None, max_length)
 
-    def _closed(self, heard: _Heard, free: search.Decoded) -> tuple[str, float] | None:
+    def _closed(self, heard: _Heard, free: search.Decoded, sound_ms: float) -> tuple[str, float] | None:
         """The expected answer that was said, with its probability; None when none was."""
         if not self._answers:
             return None
-        both = [*self._answers.values(), *self._others]
-        scored = search.score_answers(heard, both, floor=CLEAR_LOG_P - CLEAR_BY)
-        expected = [(a, s) for a, s in zip(self._answers, scored, strict=False) if s is not None]
+        mine = {a: ids for a, ids in self._answers.items() if _fits(ids, sound_ms)}
+        if not mine:
+            return None
+        others = [ids for ids in self._others if _fits(ids, sound_ms)]
+        scored = search.score_answers(heard, [*mine.values(), *others], floor=CLEAR_LOG_P - CLEAR_BY)
+        expected = [(a, s) for a, s in zip(mine, scored, strict=False) if s is not None]
         if not expected:
             return None
         answer, best = max(expected, key=lambda pair: pair[1].log_p)
-        other = max((s.log_p for s in scored[len(self._answers) :] if s is not None), default=-np.inf)
+        other = max((s.log_p for s in scored[len(mine) :] if s is not None), default=-np.inf)
         likely = best.log_p >= max(ACCEPT_LOG_P, other + 1.0)
         clear = best.log_p >= max(CLEAR_LOG_P, free.log_p - BEHIND_FREE) and best.log_p >= other + CLEAR_BY
         return (answer, best.confidence) if likely or clear else None
+
+
+def _fits(answer: search.Ids, sound_ms: float) -> bool:
+    """Can an answer of so many characters last so long? Generous: drawled, with a breath before it."""
+    return sound_ms <= 900 + 450 * len(answer)
 
 
 def is_tone(samples: Samples, rate_hz: int) -> bool:
