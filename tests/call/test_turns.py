@@ -218,6 +218,30 @@ def test_yes_after_the_question_is_an_answer() -> None:
     assert len(floor.of(TakeTurn)) == 1
 
 
+def test_the_voice_comes_back_up_when_the_line_ends_while_it_is_lowered() -> None:
+    floor = Floor(humming=True)
+    floor.robot()
+    floor.wait(1000)
+    floor.feed(SpeechStarted(floor.now_ms * 8, floor.now_ms * 8))
+    floor.wait(200)
+    assert floor.of(Duck)
+    floor.feed(RobotFinished(floor.now_ms * 8))
+    assert floor.of(Unduck)
+
+
+def test_noise_that_goes_on_does_not_hold_the_robot_back() -> None:
+    floor = Floor()
+    floor.robot()
+    floor.feed(SpeechStarted(480, 0))
+    floor.wait(1000)
+    assert floor.of(PauseRobot)
+    floor.wait(800)
+    floor.words("")
+    assert floor.of(ResumeRobot) and floor.state.robot is Robot.SPEAKING
+    floor.wait(3000)
+    assert len(floor.of(PauseRobot)) == 1
+
+
 def test_a_protected_line_is_neither_lowered_nor_cut_and_the_words_wait_for_its_end() -> None:
     floor = Floor()
     floor.robot(interruptible=False)

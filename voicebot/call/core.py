@@ -244,7 +244,7 @@ class CallCore:
         self._dialogue_event(CallStarted(self.basis.case, self.now(at)), at, out)
 
     def _dialogue_event(self, event: Event, at: int, out: list[Output]) -> None:
-        if self.over and not isinstance(event, LineHeard | CustomerHungUp | PromiseStored):
+        if self.over and not isinstance(event, LineHeard | CustomerHungUp | PromiseStored | PromiseStoreFailed):
             return
         self.dialogue_state, commands = self._step(self.dialogue_state, event)
         for command in commands:

@@ -15,6 +15,7 @@ from dialogue.protocol import Speak
 from voicebot.speech.api import RATE_HZ
 
 LEAD_MS = 240  # audio in the leg's queue ahead of the network: covers a late tick, costs nothing when flushed
+VOICE_PATIENCE_S = 12.0  # for one clause; a customer who hears nothing for longer has hung up
 REWIND_MS = 160  # a resumed clause starts again this much earlier, about one syllable
 PAUSE_AFTER_MS = {"，": 130, "、": 90, "；": 200, "：": 180, "。": 280, "？": 200, "！": 250}
 DEFAULT_PAUSE_MS = 100
@@ -43,6 +44,7 @@ class Prompts(Protocol):
 class LineOver:
     line_id: str
     heard: float
+    failed: bool = False  # something of it could not be voiced
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class _Line:
     audio: list[bytes | None]  # per clause; None until rendered
     jobs: list[asyncio.Task[bytes]] = field(default_factory=list)
     begun: bool = False
+    failed: bool = False  # a clause could not be voiced: the line was not heard as it was written
     clause: int = 0  # next clause to hand over
     offset: int = 0  # bytes of it handed over
 
@@ -100,11 +103,6 @@ class Playout:
     def idle(self) -> bool:
         return not self._lines
 
-    @property
-    def waits_for_voice(self) -> bool:
-        """The next clause is still being synthesised and nothing is left to play."""
-        return bool(self._lines) and not self._paused and not self._leg.queued
-
     def say(self, line: Speak) -> None:
         audio = [self._prompts.get(c) for c in line.clauses]
         entry = _Line(
@@ -120,7 +118,8 @@ class Playout:
         if self._paused:
             return happened
         while self._lines and self._lines[0].handed_over() and not self._leg.queued:
-            happened.append(LineOver(self._lines.popleft().speak.line_id, 1.0))
+            over = self._lines.popleft()
+            happened.append(LineOver(over.speak.line_id, 0.0 if over.failed else 1.0, over.failed))
         if self._lines:
             self._top_up(self._lines[0], happened)
         return happened
@@ -184,9 +183,10 @@ class Playout:
 
     async def _render(self, line: _Line, index: int, clause: str) -> bytes:
         try:
-            pcm = await self._prompts.render(clause, urgent=True)
+            pcm = await asyncio.wait_for(self._prompts.render(clause, urgent=True), VOICE_PATIENCE_S)
         except Exception as e:  # a voice that fails must not hold the line: the clause is left out and reported
-            self.failures.append(f"{line.speak.line_id}: {clause!r}: {e}")
+            self.failures.append(f"{line.speak.line_id}: {clause!r}: {e!r}")
+            line.failed = True
             pcm = b""
         line.audio[index] = _with_pause(pcm, clause)
         return pcm

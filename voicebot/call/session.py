@@ -219,12 +219,11 @@ class CallSession:
     def _tick(self) -> None:
         if self._broken:
             return
-        seat = self.other_leg
-        seat_frames = seat.take_frames() if seat is not None else []
-        for i, frame in enumerate(self.leg.take_frames()):
+        if self.other_leg is not None:
+            self.other_leg.take_frames()
+        for frame in self.leg.take_frames():
             self._at += FRAME_SAMPLES
-            robot = seat_frames[i].rx if i < len(seat_frames) else frame.tx
-            self._record(frame.rx, robot)
+            self._record(frame.rx, frame.tx)  # what was played to the customer: while bridged, the seat's voice
             if self._deaf:
                 continue
             self._ears.push(frame.rx, self._at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable
 
@@ -11,9 +12,11 @@ from voicebot.speech.api import FRAME_MS
 
 LATENESS_BUCKETS_MS = (1, 2, 5, 10, 20, 40, 80, 160, 320, 1_000_000)
 
+log = logging.getLogger(__name__)
+
 
 class Ticker:
-    """`async with Ticker() as ticker: ticker.add(session.tick)`. Ticks must not raise."""
+    """`async with Ticker() as ticker: ticker.add(session.tick)`. A tick that raises is logged; the others go on."""
 
     def __init__(self) -> None:
         self._ticks: list[Callable[[], None]] = []
@@ -62,4 +65,7 @@ class Ticker:
             if late_ms > 200:
                 due = time.monotonic()  # the frames wait in the ring buffers; catching up tick by tick helps nobody
             for tick in tuple(self._ticks):
-                tick()
+                try:
+                    tick()
+                except Exception:
+                    log.exception("a tick failed; the others go on")

@@ -38,6 +38,7 @@ PARTIAL_OVER_ROBOT_MS = 400  # how often the ears are asked while the customer s
 PARTIAL_MS = 1500  # ... and otherwise: nothing hangs on it, and an ear that is busy answers the last question late
 EARS_PATIENCE_MS = 3000  # ears that have not answered by then are taken for deaf in this turn
 ALMOST_DONE_MS = 700  # speech this close to the end of the robot's words is an answer, not a backchannel
+NOISE_MS = 1500  # sound over the robot in which the ears find no word by then is noise
 TAKE_BACK_MS = 1200  # speech that goes on this soon after a taken turn continues it
 
 
@@ -304,13 +305,18 @@ def _heard(s: TurnState, e: Heard, timing: Timing) -> Result:
     s = replace(s, covers=e.covers, text=e.text, completeness=e.completeness, backchannel=e.backchannel)
     if s.customer is Customer.SPEAKING:
         # Words that are more than a backchannel stop the robot even when the speech sounded like a hum.
-        stops = _may_be_stopped(s) and s.text and not s.backchannel
-        return _pause(s) if stops else (s, ())
+        if _may_be_stopped(s) and s.text and not s.backchannel:
+            return _pause(s)
+        # Noise that goes on and on does not hold the robot back, and does not stop it again.
+        wordless = not s.text and e.at - s.onset >= NOISE_MS * SAMPLES_PER_MS
+        if s.robot is Robot.PAUSED and wordless:
+            return replace(s, robot=Robot.SPEAKING, barging=False), (ResumeRobot(),)
+        return s, ()
     return _settle(s, e.at, timing)
 
 
 def _robot_started(s: TurnState, e: RobotStarted, timing: Timing) -> Result:
-    return replace(s, robot=Robot.SPEAKING, interruptible=e.interruptible, ducked=False), ()
+    return replace(s, robot=Robot.SPEAKING, interruptible=e.interruptible), ()
 
 
 def _robot_paused(s: TurnState, e: RobotPaused, timing: Timing) -> Result:
@@ -321,8 +327,12 @@ def _robot_paused(s: TurnState, e: RobotPaused, timing: Timing) -> Result:
 def _robot_finished(s: TurnState, e: RobotFinished, timing: Timing) -> Result:
     if s.robot is Robot.PAUSED:
         return s, ()
+    out: tuple[TurnCommand, ...] = (Unduck(),) if s.ducked else ()
     s = replace(s, robot=Robot.SILENT, ducked=False, barging=False, quiet_from=e.at)
-    return _settle(s, e.at, timing) if s.customer is Customer.TRAILING else (s, ())
+    if s.customer is not Customer.TRAILING:
+        return s, out
+    s, more = _settle(s, e.at, timing)
+    return s, out + more
 
 
 def _listen_from(s: TurnState, e: ListenFrom, timing: Timing) -> Result:
@@ -435,7 +445,8 @@ def _pause(s: TurnState) -> Result:
 
 
 def _partial_every(s: TurnState) -> int:
-    return (PARTIAL_OVER_ROBOT_MS if _may_be_stopped(s) else PARTIAL_MS) * SAMPLES_PER_MS
+    over_robot = s.barging and s.robot is not Robot.SILENT
+    return (PARTIAL_OVER_ROBOT_MS if over_robot else PARTIAL_MS) * SAMPLES_PER_MS
 
 
 def _may_be_stopped(s: TurnState) -> bool:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable
+
+log = logging.getLogger(__name__)
 
 
 class Watchdog:
@@ -34,10 +37,17 @@ class Watchdog:
             await self._task
 
     def hurry(self, reason: str) -> None:
-        """Begin the end now: an operator stops the batch."""
-        if self._task is not None:
+        """Begin the end now: an operator stops the batch. A second time changes nothing: the grace is running."""
+        if self._task is not None and not self.fired:
             self._task.cancel()
             self._task = asyncio.get_running_loop().create_task(self._end_politely(reason))
+
+    def extend(self, max_s: float) -> None:
+        """Start over with another bound: people talk with each other now."""
+        if self._task is not None:
+            self._task.cancel()
+            self._max_s = max_s
+            self._task = asyncio.get_running_loop().create_task(self._watch(), name="watchdog")
 
     async def _watch(self) -> None:
         await asyncio.sleep(self._max_s)
@@ -45,6 +55,9 @@ class Watchdog:
 
     async def _end_politely(self, reason: str) -> None:
         self.fired = True
-        self._ask_to_end(reason)
+        try:
+            self._ask_to_end(reason)
+        except Exception:
+            log.exception("the dialogue could not be asked to end; the call is ended after the grace")
         await asyncio.sleep(self._grace_s)
         await self._end()

@@ -1,6 +1,6 @@
 """Which ear listens? `make_asr(settings)` builds the one the settings name, or the best that is present.
 
-`auto` goes by what each costs and gives on a telephone line (docs/engines-ears.md has the figures):
+`auto` goes by what each costs and gives on a telephone line (docs/engines.md has the figures):
 vosk with a Mandarin model (true streaming, known licence), then a local sherpa-onnx model, then muggle (cheap, good
 with expectation, weights for evaluation only), then whisper (a second of CPU per utterance: too late for a talk).
 """
