@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 NPM_EXTRA := $(if $(shell command -v npm 2>/dev/null),,npm)
 comma := ,
 
-.PHONY: demo test lint setup weights clean
+.PHONY: demo test lint setup setup-dev weights weights-test clean
 
 demo: setup weights
 	$(BIN)/voicebot demo
@@ -47,5 +47,6 @@ weights: setup
 weights-test: setup-dev weights
 	$(BIN)/voicebot models pull vosk-en
 
+# var/ stays: it holds the ledger, the recordings and the weights.
 clean:
-	rm -rf $(VENV) var build dist *.egg-info
+	rm -rf $(VENV) build dist *.egg-info

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -52,18 +53,21 @@ def main() -> None:
 
 def _call_all(settings: Settings, lines: int, rounds: int, folder: Path) -> tuple[list[Measured], list[TurnTiming]]:
     """Call every persona `rounds` times, with `lines` at once; return what was measured outside and inside."""
-    demo = sorted(p for p in PERSONAS.glob("*.yaml") if p.name != "seat.yaml")
+    # Where a person takes over, a person answers: those calls are left out.
+    demo = sorted(p for p in PERSONAS.glob("*.yaml") if p.name not in ("seat.yaml", "07_demands_person.yaml"))
     cast = [*(PERSONAS / "bench" / f"{name}.yaml" for name in (*TALKERS, *INTERRUPTERS)), *demo]
     folder.mkdir(parents=True, exist_ok=True)
     people = [p for p in map(load_persona, cast) if p.answer.kind.value == "answer" and p.lines and not p.shouts]
     cases = folder / "cases.csv"
     cases.write_text(_cases([p.user for p in people], rounds), "utf-8")
     with stage(settings, cast, folder / "heard", seat=PERSONAS / "seat.yaml") as on:
-        done = run_batch(cases, "m1_collection", lines, on.settings, round=str(folder), label=f"{lines} 路")
+        done = run_batch(
+            cases, "m1_collection", lines, on.settings, round=f"{folder} {time.time()}", label=f"{lines} 路"
+        )
     with open_store(settings) as store:
         logs = [row.log for row in store.report_rows(done.batch_id) if row.log is not None]
     timings = [e.value for log in logs for e in read_log(log) if isinstance(e.value, TurnTiming)]
-    return measure_folder(folder / "heard"), timings
+    return [m for m in measure_folder(folder / "heard") if m.persona != "seat"], timings
 
 
 def _cases(users: list[str], rounds: int) -> str:

@@ -38,7 +38,7 @@ class Sip(_Section):
     codecs: tuple[str, ...] = ("PCMA", "PCMU")
     caller_id: str = "sip:robot@127.0.0.1"  # From of outgoing calls; a bare number or a SIP URI
     outbound_proxy: str | None = None
-    trunk: str = "sip:{phone}@127.0.0.1:5080"  # how a phone number becomes a SIP URI
+    trunk: str = Field("sip:{phone}@127.0.0.1:5080", pattern=r"^[^{}]*(\{phone\}[^{}]*)?$")  # a phone as a SIP URI
     account: SipAccount = SipAccount()
     ring_timeout_s: float = 30.0  # then no_answer
     dead_host_timeout_s: float = 5.0  # no provisional answer at all: unreachable
@@ -71,9 +71,9 @@ class Turns(_Section):
     complete_ms: int = 250  # silence that ends a turn which already answers the question
     open_ms: int = 600
     hanging_ms: int = 1000
-    duck_after_ms: int = 100  # speech over the robot before its voice is lowered
-    stop_after_ms: int = 240  # ... and before it stops
-    hum_stop_after_ms: int = 700  # the same for a hum that may be 嗯
+    duck_after_ms: int = 80  # speech over the robot before its voice is lowered
+    stop_after_ms: int = 170  # ... and before it stops
+    hum_stop_after_ms: int = 450  # the same for a hum that may be 嗯
     duck_db: float = -12.0
     silence_ms: int = 6000  # nobody speaks: ask again
     max_turn_ms: int = 20000  # someone speaks without a pause: take the floor

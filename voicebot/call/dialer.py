@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -21,6 +22,7 @@ from voicebot.call.assembly import make_core, timing_of
 from voicebot.call.core import CallBasis
 from voicebot.call.handoff import SeatDialer
 from voicebot.call.news import News, Observer
+from voicebot.call.outcomes import DISPOSITION_OF
 from voicebot.call.session import RECORDING, CallKit, CallResult, CallSession, Span
 from voicebot.call.ticker import Ticker
 from voicebot.promises.ledger import Evidence
@@ -29,22 +31,10 @@ from voicebot.speech.asr import make_asr
 from voicebot.speech.prompts import PromptCache, make_prompts
 from voicebot.speech.tts.errors import VoiceError
 from voicebot.speech.vad import make_vad
-from voicebot.store import AttemptEnd, CallEnd, NewCall, Store
+from voicebot.store import AttemptEnd, CallEnd, NewCall, Store, StoreError
 
 SPOKEN_BEFORE_DIALING = 6  # clauses of a case: the greeting and the facts
 PREPARE_TIMEOUT_S = 20.0
-
-DISPOSITION_OF: dict[OutcomeKind, Disposition] = {
-    OutcomeKind.BUSY: Disposition.BUSY,
-    OutcomeKind.REJECTED: Disposition.REJECTED,
-    OutcomeKind.NO_ANSWER: Disposition.NO_ANSWER,
-    OutcomeKind.INVALID_NUMBER: Disposition.INVALID_NUMBER,
-    OutcomeKind.SUSPENDED: Disposition.SUSPENDED,
-    OutcomeKind.POWERED_OFF: Disposition.POWERED_OFF,
-    OutcomeKind.UNREACHABLE: Disposition.UNREACHABLE,
-    OutcomeKind.CANCELLED: Disposition.NO_ANSWER,
-    OutcomeKind.FAILED: Disposition.FAILED,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +83,13 @@ class Dialer:
         self._stopping = False
 
     async def __aenter__(self) -> Dialer:
+        try:
+            return await self._open()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def _open(self) -> Dialer:
         s = self._settings
         self.endpoint = await self._stack.enter_async_context(Endpoint(sip_settings(s)))
         self.prompts: PromptCache = await self._stack.enter_async_context(make_prompts(s))
@@ -152,18 +149,20 @@ class Dialer:
             await asyncio.wait_for(self._prepare(clauses[:SPOKEN_BEFORE_DIALING]), PREPARE_TIMEOUT_S)
         preparing = asyncio.create_task(self._prepare(clauses[SPOKEN_BEFORE_DIALING:]))
         try:
-            if not await asyncio.to_thread(may_dial):
+            if self._stopping or not await asyncio.to_thread(may_dial):
                 return None
             leg = await self.endpoint.dial(uri)
             observer(News(call_id, "dialing", case.case_id, text=uri))
-            self._ringing.add(leg)
-            answered = await leg.wait_answered()
-            self._ringing.discard(leg)
+            answered = await self._ring(leg)
             if not answered:
                 outcome = await leg.wait_ended()
-                attempted = Attempted(case.case_id, call_id, DISPOSITION_OF[outcome.kind], outcome, None)
+                attempted = Attempted(case.case_id, call_id, DISPOSITION_OF[outcome.kind.value], outcome, None)
             else:
-                attempted = await self._talk(call_id, leg, case, script, observer, attempt_id)
+                try:
+                    attempted = await self._talk(call_id, leg, case, script, observer, attempt_id)
+                except BaseException:
+                    await leg.hangup()  # whatever went wrong here, nobody is left on a silent line
+                    raise
         finally:
             preparing.cancel()
         if attempt_id is not None:
@@ -171,6 +170,25 @@ class Dialer:
             await asyncio.to_thread(self._store.end_attempt, attempt_id, end)
         observer(_ended(attempted))
         return attempted
+
+    async def _ring(self, leg: Leg) -> bool:
+        """True once answered. A stop that comes while it rings gives the call up."""
+        self._ringing.add(leg)
+        try:
+            if self._stopping:
+                await leg.hangup()
+            return await leg.wait_answered()
+        except BaseException:
+            await leg.hangup()
+            raise
+        finally:
+            self._ringing.discard(leg)
+
+    async def end_now(self) -> None:
+        """Hang up everything at once."""
+        self._stopping = True
+        for leg in self.endpoint.legs:
+            await leg.hangup()
 
     async def _prepare(self, clauses: Sequence[str]) -> None:
         """A line that cannot be prepared is no reason not to call: it is reported when its time comes."""
@@ -194,37 +212,46 @@ class Dialer:
         core = make_core(basis, script)
         ledger = CallLedger(self._store, call_id, folder / RECORDING)
         session = CallSession(call_id, leg, basis, core, self._kit, ledger, folder, observer)
-        await asyncio.to_thread(
-            self._store.start_call,
-            NewCall(
-                call_id,
-                case.case_id,
-                script.name,
-                answered_at,
-                attempt_id,
-                recording=session.recording_path,
-                log=session.log_path,
-            ),
+        # Beside the talk: a slow database must not be silence for somebody who has just picked up.
+        starting = asyncio.create_task(
+            asyncio.to_thread(
+                ledger.open,
+                NewCall(
+                    call_id,
+                    case.case_id,
+                    script.name,
+                    answered_at,
+                    attempt_id,
+                    recording=session.recording_path,
+                    log=session.log_path,
+                ),
+            )
         )
         observer(News(call_id, "answered", case.case_id))
         self._sessions[call_id] = session
         try:
-            result = await session.run(self.ticker.add, self.ticker.remove)
+            talking = asyncio.create_task(session.run(self.ticker.add, self.ticker.remove))
+            await asyncio.sleep(0)
+            if self._stopping:
+                session.hurry("stopped")
+            result = await talking
         finally:
             del self._sessions[call_id]
         mean_ms = round(sum(result.response_ms) / len(result.response_ms)) if result.response_ms else None
-        await asyncio.to_thread(
-            self._store.end_call,
-            call_id,
-            CallEnd(
-                ended_at=self.now(),
-                disposition=result.disposition,
-                answered_at=answered_at,
-                flags=result.flags,
-                turns=result.customer_turns,
-                response_ms=mean_ms,
-            ),
+        end = CallEnd(
+            ended_at=self.now(),
+            disposition=result.disposition,
+            answered_at=answered_at,
+            flags=result.flags,
+            turns=result.customer_turns,
+            response_ms=mean_ms,
         )
+        try:
+            await starting
+            await asyncio.to_thread(self._store.end_call, call_id, end)
+        except StoreError as e:
+            # The attempt still gets its real ending; the event log holds what the database does not.
+            observer(News(call_id, "trouble", case.case_id, text=f"the call is not in the database: {e}"))
         return Attempted(case.case_id, call_id, result.disposition, result.outcome, result)
 
 
@@ -235,8 +262,17 @@ class CallLedger:
         self._store = store
         self._call_id = call_id
         self._recording = recording
+        self._opened = threading.Event()
+
+    def open(self, call: NewCall) -> None:
+        """Write down that the call has begun; what it books waits for that."""
+        try:
+            self._store.start_call(call)
+        finally:
+            self._opened.set()
 
     def store_promise(self, promise: StorePromise, said: Span, confirmed: Span) -> str:
+        self._opened.wait()
         evidence = Evidence(
             recording=self._recording,
             from_sample=said.from_sample,
@@ -248,6 +284,7 @@ class CallLedger:
         return self._store.store_promise(evidence.for_ledger(self._call_id, promise))
 
     def book_callback(self, at: datetime | None, reason: str) -> None:
+        self._opened.wait()
         self._store.book_callback(self._call_id, at, reason)
 
 

@@ -52,9 +52,12 @@ class SeatDialer:
             session.leg.flush()
             if not customer_gone.done():
                 customer_gone.cancel()
-        leg.take_frames()
+        try:
+            await self._endpoint.bridge(session.leg, leg)
+        except BaseException:
+            await leg.hangup()  # somebody has picked up there: not to be left on a dead line
+            raise
         session.other_leg = leg
-        await self._endpoint.bridge(session.leg, leg)
         session.keep(_end_together(session.leg, leg))
         return HandoffResult.BRIDGED
 
@@ -72,7 +75,7 @@ class SeatDialer:
             return None
         answered = asyncio.create_task(leg.wait_answered())
         await asyncio.wait({answered, customer_gone}, return_when=asyncio.FIRST_COMPLETED)
-        if answered.done() and answered.result():
+        if answered.done() and answered.result() and not customer_gone.done():
             return leg
         answered.cancel()
         await leg.hangup()

@@ -88,7 +88,7 @@ class Listening:
             again, t.asked_again = t.asked_again, None
             if again is None:
                 t.job = None
-            self._on_heard(t.number, covers, hypothesis)
+            self._on_heard(t.number, covers, hypothesis)  # reports its own faults
             if again is None or self._turn is not t:
                 return
             final = again

@@ -16,8 +16,8 @@ class News:
     `at_s`: seconds since the media came up. `response_ms`: from the end of the customer's speech to the robot's voice.
     """
 
-    call_id: str
-    kind: str
+    call_id: str = ""
+    kind: str = ""
     case_id: str = ""
     at_s: float = 0.0
     text: str = ""

@@ -60,6 +60,7 @@ from voicebot.speech.hum import HumDetector
 
 RECORDING = "recording.wav"
 LOG = "events.jsonl"
+LEDGER_PATIENCE_S = 8.0  # a customer waits this long to hear that the promise is noted
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class CallKit:
     duck_db: float
     max_call_s: float
     grace_s: float
+    max_seat_talk_s: float = 3600.0
     hand_off: Callable[[CallSession, str], Awaitable[HandoffResult]] | None = None
 
 
@@ -192,13 +194,15 @@ class CallSession:
         finally:
             remove_tick(self.tick)
         self.tick()
+        for line_id, heard in self._playout.pause()[1]:
+            self._feed(FromOutside(self._at, LineHeard(line_id, heard)))
+        self._playout.drop()
         self._feed(FromOutside(self._at, CustomerHungUp(self._core.now(self._at))))
         if self.other_leg is not None:
             await self.other_leg.hangup()
-        self._playout.drop()
-        if self._jobs:
-            await asyncio.wait(self._jobs, timeout=10)
-        return self._close(outcome)
+        while self._jobs:  # one may start another
+            await asyncio.wait(tuple(self._jobs))
+        return await asyncio.to_thread(self._close, outcome)
 
     def hurry(self, reason: str) -> None:
         """Ask for a polite end now."""
@@ -212,13 +216,16 @@ class CallSession:
         try:
             self._tick()
         except Exception as e:
-            self._broken = True
+            self._break(e)
+
+    def _break(self, e: BaseException) -> None:
+        if not self._broken:
+            self._broken = self._deaf = True
+            self._inputs.clear()
             self.trouble(f"call ended by a fault: {e!r}")
             self.keep(self._end_leg())
 
     def _tick(self) -> None:
-        if self._broken:
-            return
         if self.other_leg is not None:
             self.other_leg.take_frames()
         for frame in self.leg.take_frames():
@@ -266,6 +273,8 @@ class CallSession:
                 for output in outputs:
                     self._write_log("out", output)
                     self._carry_out(output)
+        except Exception as e:
+            self._break(e)
         finally:
             self._feeding = False
 
@@ -344,14 +353,17 @@ class CallSession:
         confirmed = self._story.spans.get(promise.confirmed_turn, Span(0, 0, ""))
         event: PromiseStored | PromiseStoreFailed
         try:
-            if self._recorder is not None:
-                self._recorder.flush()
-            await asyncio.to_thread(self._secure_evidence)
-            event = PromiseStored(await asyncio.to_thread(self._ledger.store_promise, promise, said, confirmed))
+            if self._recorder is None:
+                raise RecordingError("the recording that would prove it has stopped")
+            self._recorder.flush()
+            async with asyncio.timeout(LEDGER_PATIENCE_S):
+                await asyncio.to_thread(self._secure_evidence)
+                promise_id = await asyncio.to_thread(self._ledger.store_promise, promise, said, confirmed)
+            event = PromiseStored(promise_id)
             self._story.promise = promise
             self._tell("promise", f"{promise.pay_date} ¥{promise.amount}", detail="partial" if promise.partial else "")
         except Exception as e:  # whatever the database says, the customer must not be told that it was noted
-            self.trouble(f"promise not stored: {e}")
+            self.trouble(f"promise not stored: {e!r}")
             event = PromiseStoreFailed(type(e).__name__)
         self._feed(FromOutside(self._at, event))
 
@@ -382,7 +394,10 @@ class CallSession:
                 self.trouble(f"handoff: {e!r}")
         self._story.handoff = result
         self._tell("handoff", result.value)
-        self._deaf = result is HandoffResult.BRIDGED
+        if result is HandoffResult.BRIDGED:
+            self._watchdog.extend(self._kit.max_seat_talk_s)
+        else:
+            self._deaf = self._core.over
         self._feed(FromOutside(self._at, HandoffEnded(result, self._core.now(self._at))))
 
     async def _end_leg(self) -> None:
@@ -394,10 +409,14 @@ class CallSession:
         for happened in self._playout.advance():
             match happened:
                 case LineBegun(line):
-                    self._feed(turns.RobotStarted(self._at, line.interruptible))
+                    # A goodbye is heard to its end: nothing that is said over it could be answered any more.
+                    self._feed(turns.RobotStarted(self._at, line.interruptible and not self._core.over))
                     self._line_begun(line)
-                case LineOver(line_id, heard):
+                case LineOver(line_id, heard, failed):
                     self._feed(FromOutside(self._at, LineHeard(line_id, heard)))
+                    if failed:
+                        # Half a question must not be taken for asked: who answers it has not understood it.
+                        self._time_up("the voice failed")
         for failure in self._playout.failures:
             self.trouble(f"voice: {failure}")
         self._playout.failures.clear()
@@ -467,7 +486,12 @@ class CallSession:
         """Run work of this call beside its ticks; the call waits for it before it closes."""
         job = asyncio.get_running_loop().create_task(work)
         self._jobs.add(job)
-        job.add_done_callback(self._jobs.discard)
+        job.add_done_callback(self._job_done)
+
+    def _job_done(self, job: asyncio.Task[Any]) -> None:
+        self._jobs.discard(job)
+        if not job.cancelled() and (e := job.exception()) is not None:
+            self._break(e)
 
     def _close(self, outcome: CallOutcome) -> CallResult:
         disposition = self._core.disposition or Disposition.UNCLEAR

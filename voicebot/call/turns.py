@@ -34,7 +34,7 @@ from dialogue.understanding import Completeness
 
 SAMPLES_PER_MS = 8
 PREROLL_MS = 500  # audio before the onset that the ears get: the recogniser mishears words that begin at once
-PARTIAL_OVER_ROBOT_MS = 400  # how often the ears are asked while the customer speaks over the robot: words stop it
+PARTIAL_OVER_ROBOT_MS = 250  # how often the ears are asked while the customer speaks over the robot: words stop it
 PARTIAL_MS = 1500  # ... and otherwise: nothing hangs on it, and an ear that is busy answers the last question late
 EARS_PATIENCE_MS = 3000  # ears that have not answered by then are taken for deaf in this turn
 ALMOST_DONE_MS = 700  # speech this close to the end of the robot's words is an answer, not a backchannel
@@ -85,9 +85,9 @@ class Timing:
     complete_ms: int = 250
     open_ms: int = 600
     hanging_ms: int = 1000
-    duck_after_ms: int = 100
-    stop_after_ms: int = 240
-    hum_stop_after_ms: int = 700
+    duck_after_ms: int = 80
+    stop_after_ms: int = 170
+    hum_stop_after_ms: int = 450
     max_turn_ms: int = 20000
 
     def wait_ms(self, completeness: Completeness) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -45,7 +44,7 @@ class _Process:
 
 @dataclass(slots=True)
 class BatchRun:
-    """One batch on its way. `await run()`; `stop()` asks for a polite end, a second `stop()` ends the workers."""
+    """One batch on its way. `await run()`; `stop()` asks for a polite end, a second `stop()` hangs up everything."""
 
     batch_id: int
     script: str
@@ -100,7 +99,6 @@ class BatchRun:
                 sys.executable,
                 "-m",
                 "voicebot.campaign.worker",
-                p.spec.to_json(),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
@@ -108,8 +106,14 @@ class BatchRun:
                 limit=1 << 20,
                 env=os.environ | {"PYTHONUNBUFFERED": "1"},
             )
-        assert p.process.stdout is not None
+        assert p.process.stdout is not None and p.process.stdin is not None
+        p.process.stdin.write(p.spec.to_json().encode() + b"\n")
+        if self.stopping:
+            p.process.stdin.write(b"stop\n")
         async for line in p.process.stdout:
-            with contextlib.suppress(ValueError, TypeError):
-                self.observer(news_from_json(line.decode()))
+            try:
+                news = news_from_json(line.decode())
+            except (ValueError, TypeError):
+                continue  # the SIP library may print on its own
+            self.observer(news)
         return await p.process.wait()

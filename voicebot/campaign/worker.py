@@ -1,36 +1,52 @@
 """A worker process: claims due cases of one batch and calls them on its own lines until none is left.
 
-Run by `voicebot.campaign.batch` as `python -m voicebot.campaign.worker SPEC`, SPEC being JSON. It prints one JSON line
-per piece of news; the line `stop` on its standard input, or the end of that input, asks it to end its calls politely.
+Run by `voicebot.campaign.batch` as `python -m voicebot.campaign.worker`. The first line of its standard input is a
+WorkerSpec as JSON; it prints one JSON line per piece of news; the line `stop`, or the end of the input, asks it to end
+its calls politely, SIGTERM to end them at once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import queue
 import resource
 import secrets
 import signal
 import sys
+import threading
 import time
 
 from dialogue.rendering import case_clauses, likely_clauses
 from dialogue.script import Script
-from telephony import TelephonyError
 from voicebot.call.dialer import Dialer
 from voicebot.call.news import News
 from voicebot.campaign.scripts import find_script
 from voicebot.campaign.spec import WorkerSpec, WorkerStats
 from voicebot.settings import Settings
-from voicebot.store import AttemptEnd, Claim, Store, open_store
+from voicebot.store import AttemptEnd, Claim, Store, StoreError, open_store
 
 POLL_S = 0.5
 STOP_REASON = "batch stopped"
+END_OF_NEWS = "\n"
+
+
+_news: queue.SimpleQueue[str] = queue.SimpleQueue()
 
 
 def say(news: News) -> None:
-    """One line of news to the supervisor. Written at once: it is shown live."""
-    sys.stdout.write(news.to_json() + "\n")
-    sys.stdout.flush()
+    """One line of news to the supervisor. Never waits: a supervisor that does not read must not stop the calls."""
+    _news.put(news.to_json() + "\n")
+
+
+def _tell_supervisor() -> None:
+    while True:
+        line = _news.get()
+        with contextlib.suppress(OSError, ValueError):  # a supervisor that is gone
+            sys.stdout.write(line)
+            sys.stdout.flush()
+        if line == END_OF_NEWS:
+            return
 
 
 class Worker:
@@ -45,35 +61,45 @@ class Worker:
         self._boot = f"worker-{secrets.token_hex(6)}"
         self._running: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
+        self._ending: asyncio.Task[None] | None = None
 
     async def work(self) -> None:
         """Return when the batch has no case left to call, or after a stop once the running calls have ended."""
         leases = asyncio.create_task(self._keep_leases())
         try:
-            while not self._stopping:
-                free = self._spec.lines - len(self._running)
-                claims = (
-                    await asyncio.to_thread(self._store.claim_due, self._boot, free, self._spec.batch_id)
-                    if free
-                    else []
-                )
-                for claim in claims:
-                    self._running[claim.attempt_id] = asyncio.create_task(self._call(claim))
-                if not claims and not self._running:
-                    progress = await asyncio.to_thread(self._store.batch_progress, self._spec.batch_id)
-                    if progress.finished:
-                        return
+            while not self._stopping and not await self._take_cases():
                 await self._wait()
-            if self._running:
-                await asyncio.wait(self._running.values())
         finally:
+            while self._running:
+                await asyncio.wait(tuple(self._running.values()))
             leases.cancel()
+
+    async def _take_cases(self) -> bool:
+        """Claim as many cases as there are free lines. True when the batch is finished."""
+        free = self._spec.lines - len(self._running)
+        try:
+            claims = (
+                await asyncio.to_thread(self._store.claim_due, self._boot, free, self._spec.batch_id) if free else []
+            )
+            for claim in claims:
+                self._running[claim.attempt_id] = asyncio.create_task(self._call(claim))
+            if claims or self._running:
+                return False
+            return (await asyncio.to_thread(self._store.batch_progress, self._spec.batch_id)).finished
+        except StoreError as e:
+            say(News(kind="trouble", text=f"the database does not answer, running calls go on: {e}"))
+            return False
 
     def stop(self) -> None:
         """Take no more cases; ask the running calls for a polite end."""
         if not self._stopping:
             self._stopping = True
             self._dialer.hurry(STOP_REASON)
+
+    def end_now(self) -> None:
+        """Hang up whatever runs."""
+        self.stop()
+        self._ending = asyncio.get_running_loop().create_task(self._dialer.end_now())
 
     async def _wait(self) -> None:
         if self._running:
@@ -82,36 +108,51 @@ class Worker:
             await asyncio.sleep(POLL_S)
 
     async def _call(self, claim: Claim) -> None:
-        case, now = claim.case, self._dialer.now()
-        clauses = (*case_clauses(self._script, case, now), *likely_clauses(self._script, case, now, limit=12))
+        dialling = False
+
+        def may_dial() -> bool:
+            nonlocal dialling
+            dialling = self._store.start_dialing(claim.attempt_id, self._boot)
+            return dialling
+
         try:
-            if self._stopping:
-                await asyncio.to_thread(self._store.release, claim.attempt_id, self._boot)
-                return
-            await self._dialer.place(
+            case, now = claim.case, self._dialer.now()
+            clauses = (*case_clauses(self._script, case, now), *likely_clauses(self._script, case, now, limit=12))
+            attempted = await self._dialer.place(
                 claim.dial_uri(self._settings.sip.trunk),
                 case,
                 self._script,
                 say,
                 attempt_id=claim.attempt_id,
                 clauses=clauses,
-                may_dial=lambda: self._store.start_dialing(claim.attempt_id, self._boot),
+                may_dial=may_dial,
             )
-        except TelephonyError as e:
-            # The attempt was committed as dialing; its one ending is that no call came about.
-            say(News("", "trouble", case.case_id, text=str(e)))
-            await asyncio.to_thread(self._store.end_attempt, claim.attempt_id, AttemptEnd("failed"))
+            if attempted is None and not dialling:
+                await asyncio.to_thread(self._store.release, claim.attempt_id, self._boot)
         except Exception as e:
-            say(News("", "trouble", case.case_id, text=f"{type(e).__name__}: {e}"))
-            await asyncio.to_thread(self._store.end_attempt, claim.attempt_id, AttemptEnd("failed"))
+            say(News(kind="trouble", case_id=claim.case.case_id, text=f"{type(e).__name__}: {e}"))
+            await self._fail(claim, dialling)
         finally:
             self._running.pop(claim.attempt_id, None)
+
+    async def _fail(self, claim: Claim, dialling: bool) -> None:
+        """Give the attempt its one ending: no call came about. A case that cannot even be prepared fails as well,
+        rather than being claimed again for ever."""
+        try:
+            if not dialling:
+                await asyncio.to_thread(self._store.start_dialing, claim.attempt_id, self._boot)
+            await asyncio.to_thread(self._store.end_attempt, claim.attempt_id, AttemptEnd("failed"))
+        except StoreError as e:
+            say(News(kind="trouble", case_id=claim.case.case_id, text=f"its ending is not in the database: {e}"))
 
     async def _keep_leases(self) -> None:
         while True:
             await asyncio.sleep(self._store.lease_s / 3)
-            await asyncio.to_thread(self._store.renew, self._boot, tuple(self._running))
-            await asyncio.to_thread(self._store.reap)
+            try:
+                await asyncio.to_thread(self._store.renew, self._boot, tuple(self._running))
+                await asyncio.to_thread(self._store.reap)
+            except StoreError as e:
+                say(News(kind="trouble", text=f"leases not renewed: {e}"))
 
 
 async def main(spec: WorkerSpec) -> None:
@@ -121,9 +162,7 @@ async def main(spec: WorkerSpec) -> None:
         async with Dialer(settings, store) as dialer:
             worker = Worker(spec, settings, store, dialer, script)
             loop = asyncio.get_running_loop()
-            # Ctrl-C reaches the whole process group; the supervisor alone decides what it means.
-            loop.add_signal_handler(signal.SIGINT, lambda: None)
-            loop.add_signal_handler(signal.SIGTERM, worker.stop)
+            loop.add_signal_handler(signal.SIGTERM, worker.end_now)
             orders = asyncio.create_task(_take_orders(worker))
             say(News("", "ready", text=dialer.engines))
             cpu_s, wall_s = time.process_time(), time.monotonic()
@@ -159,4 +198,11 @@ async def _take_orders(worker: Worker) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(WorkerSpec.from_json(sys.argv[1])))
+    # The settings hold passwords: they come by the pipe, not by the command line, which everybody can read.
+    speaker = threading.Thread(target=_tell_supervisor, daemon=True)
+    speaker.start()
+    try:
+        asyncio.run(main(WorkerSpec.from_json(sys.stdin.buffer.raw.readline().decode())))
+    finally:
+        _news.put(END_OF_NEWS)
+        speaker.join(5)

@@ -9,13 +9,18 @@ from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from dialogue.script import ScriptError
 from telephony import TelephonyError
 from voicebot.call.eventlog import LogError
+from voicebot.call.recording import RecordingError
 from voicebot.call.replay import ReplayError
 from voicebot.campaign.batch import BatchFailed
 from voicebot.cases import CasesError
+from voicebot.debtor.persona import PersonaError
+from voicebot.debtor.process import DebtorFailed
+from voicebot.debtor.record import RecordError
 from voicebot.settings import Settings, SettingsError, load_settings
 from voicebot.speech.asr.base import AsrError
 from voicebot.speech.tts.errors import VoiceError
@@ -33,6 +38,11 @@ USER_ERRORS: tuple[type[Exception], ...] = (
     BatchFailed,
     LogError,
     ReplayError,
+    RecordingError,
+    DebtorFailed,
+    PersonaError,
+    RecordError,
+    OSError,
 )
 
 console = Console()
@@ -46,7 +56,7 @@ ScriptOption = Annotated[str, typer.Option("--script", help="Call script: a name
 
 def fail(message: object) -> NoReturn:
     """Say what went wrong on stderr and leave with exit code 2."""
-    errors.print(f"[red]voicebot:[/red] {message}", highlight=False, soft_wrap=True)
+    errors.print(f"[red]voicebot:[/red] {escape(str(message))}", highlight=False, soft_wrap=True)
     raise typer.Exit(2)
 
 

@@ -12,6 +12,7 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
+from rich.markup import escape
 
 from dialogue.rendering import all_fixed_clauses, case_clauses
 from voicebot.call.news import News, Observer
@@ -85,7 +86,7 @@ def run_batch(
         file = CaseFile(cases, today, settings.bank, rejects)
         loaded = store.load_batch(cases.name, file.sha256, script.name, file, round=round)
         for bad in file.errors[:SHOWN_ERRORS]:
-            errors.print(f"[yellow]{bad}[/yellow]", highlight=False, soft_wrap=True)
+            errors.print(f"[yellow]{escape(str(bad))}[/yellow]", highlight=False, soft_wrap=True)
         if file.rejected:
             errors.print(f"[yellow]{file.rejected} 行未导入，见 {rejects}[/yellow]", highlight=False, soft_wrap=True)
         progress = store.batch_progress(loaded.batch_id)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicebot.debtor.process import DebtorProcess
-from voicebot.settings import Settings
+from voicebot.settings import Settings, SipAccount
 
 DEBTOR_RTP = (40000, 44999)
 SEAT_RTP = (45000, 49999)
@@ -40,6 +40,10 @@ def _pointed_at(settings: Settings, debtor_port: int, seat_port: int) -> Setting
             "trunk": f"sip:{{phone}}@127.0.0.1:{debtor_port}",
             "bind": "127.0.0.1",
             "ring_timeout_s": RING_TIMEOUT_S,
+            # No call of a demo leaves the machine, whatever trunk the settings name.
+            "public_address": None,
+            "outbound_proxy": None,
+            "account": SipAccount(),
         }
     )
     seats = settings.seats.model_copy(update={"addresses": (f"sip:8001@127.0.0.1:{seat_port}",)})

@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.table import Table
 
 from dialogue.acts import Disposition
+from voicebot.call.outcomes import DISPOSITION_OF
 from voicebot.store import AttemptState, CaseStatus, ReportRow
 
 PROMISED = frozenset({Disposition.PROMISED, Disposition.PROMISED_PARTIAL})
@@ -82,21 +83,7 @@ def disposition_of(row: ReportRow) -> Disposition | None:
         return row.disposition
     if row.status is CaseStatus.OPEN or row.status is CaseStatus.CLAIMED:
         return None
-    return _BY_OUTCOME.get(row.outcome or "", Disposition.FAILED if row.outcome else None)
-
-
-_BY_OUTCOME = {
-    "answered": Disposition.UNCLEAR,  # the worker died before the call's end was written
-    "busy": Disposition.BUSY,
-    "rejected": Disposition.REJECTED,
-    "no_answer": Disposition.NO_ANSWER,
-    "cancelled": Disposition.NO_ANSWER,
-    "invalid_number": Disposition.INVALID_NUMBER,
-    "unreachable": Disposition.UNREACHABLE,
-    "suspended": Disposition.SUSPENDED,
-    "powered_off": Disposition.POWERED_OFF,
-    "failed": Disposition.FAILED,
-}
+    return DISPOSITION_OF.get(row.outcome or "", Disposition.FAILED if row.outcome else None)
 
 
 class _Sums:

@@ -30,6 +30,7 @@ MAX_TOKENS = 509  # of 512, less the padding on both sides and one spare row of 
 # Between the sentences of one text. What follows a text is the playout's to decide.
 PAUSE_MS = {"，": 160, ",": 160, "、": 100, "：": 160, ":": 160, "；": 240, ";": 240}
 PAUSE_MS |= {"。": 260, "！": 260, "!": 260, "？": 120, "?": 120, "…": 300}
+ALONE_CHARACTERS = 2
 PIECE_CHARACTERS = 60  # pieces longer than this are cut at commas too: the net loses its way in long sentences
 
 Samples = npt.NDArray[np.float32]
@@ -71,7 +72,7 @@ class KokoroVoice:
         if not re.search(r"\w", piece):  # the net hums at bare punctuation
             return np.zeros(0, np.float32)
         net, vocabulary, style = self._loaded()
-        tokens = [vocabulary[p] for p in phonemes(piece) if p in vocabulary][:MAX_TOKENS]
+        tokens = [vocabulary[p] for p in phonemes(_closed(piece)) if p in vocabulary][:MAX_TOKENS]
         if not tokens:
             return np.zeros(0, np.float32)
         names = [i.name for i in net.get_inputs()]
@@ -107,6 +108,12 @@ class KokoroVoice:
 def speakers(model_dir: Path) -> list[str]:
     """The Mandarin speakers that lie in a Kokoro folder."""
     return sorted(p.stem for p in (model_dir / "voices").glob("z*.bin"))
+
+
+def _closed(piece: str) -> str:
+    """A word that stands alone, with a full stop: without one the net breaks it up (a blip, a gap, the syllable, a
+    blip). Longer pieces are left as they are; they come whole either way."""
+    return f"{piece}。" if len(piece) <= ALONE_CHARACTERS and re.fullmatch(r"\w+", piece) else piece
 
 
 def pieces(text: str) -> list[tuple[str, int]]:
