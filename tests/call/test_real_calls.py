@@ -102,8 +102,8 @@ def spoken_lines(town: Town) -> None:
     """The lines that these calls need are at hand, as they are when a batch begins."""
     script, now = find_script(SCRIPT, town.settings), datetime.now(ZoneInfo("Asia/Shanghai"))
     case = load_case(PROJECT_ROOT / "examples" / "case.json", now, "Asia/Shanghai", default_bank="示例银行")
-    own = (*case_clauses(script, case, now)[:16], *likely_clauses(script, case, now)[:6])
-    prepare_voice(town.settings, [*own, *all_fixed_clauses(script)[:90]])
+    own = (*case_clauses(script, case, now), *likely_clauses(script, case, now)[:10])
+    prepare_voice(town.settings, [*own, *all_fixed_clauses(script)[:120]])
 
 
 @pytest.fixture(scope="module")

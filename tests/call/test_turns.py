@@ -279,6 +279,19 @@ def test_silence_counts_from_the_end_of_the_robots_words_and_only_once() -> None
     assert [ms for ms, _ in floor.of(SilenceElapsed)] == [10000]
 
 
+def test_silence_does_not_count_while_the_robots_voice_is_still_on_its_way() -> None:
+    floor = Floor()
+    floor.feed(turns.RobotQueued(0))
+    floor.feed(ListenFrom(0, 6000))
+    floor.wait(9000)
+    assert not floor.of(SilenceElapsed)
+    floor.robot()
+    floor.wait(1000)
+    floor.feed(RobotFinished(floor.now_ms * 8))
+    floor.wait(7000)
+    assert [ms for ms, _ in floor.of(SilenceElapsed)] == [16000]
+
+
 def test_someone_who_never_stops_shouting_is_cut_in_turns_and_the_robot_gets_to_speak() -> None:
     floor = Floor(timing=Timing(max_turn_ms=5000))
     floor.feed(SpeechStarted(480, 0))

@@ -249,6 +249,8 @@ class CallCore:
         self.dialogue_state, commands = self._step(self.dialogue_state, event)
         for command in commands:
             match command:
+                case Speak():
+                    self.turn_state, _ = turns.step(self.turn_state, turns.RobotQueued(at), self.basis.timing)
                 case Listen():
                     self._pending_before, self.pending = self.pending, command.pending
                     self.turn_state, _ = turns.step(

@@ -126,6 +126,13 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class RobotQueued:
+    """The robot is about to speak; its voice may still be on its way. Silence is its own until then."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class RobotStarted:
     at: int
     interruptible: bool
@@ -159,7 +166,9 @@ class Tick:
     humming: bool = False  # the speech so far sounds like 嗯
 
 
-TurnEvent = SpeechStarted | SpeechStopped | Heard | RobotStarted | RobotPaused | RobotFinished | ListenFrom | Tick
+TurnEvent = (
+    SpeechStarted | SpeechStopped | Heard | RobotQueued | RobotStarted | RobotPaused | RobotFinished | ListenFrom | Tick
+)
 
 # ---- commands --------------------------------------------------------------------------------------------------
 
@@ -248,6 +257,7 @@ class TurnState:
     text: str = ""
     completeness: Completeness = Completeness.OPEN
     backchannel: bool = False
+    queued: bool = False  # the robot has words that have not begun to sound
     listening: bool = False
     silence_ms: int = 0
     quiet_from: int = 0  # since when nobody has spoken
@@ -275,7 +285,7 @@ def next_deadline(state: TurnState, timing: Timing) -> int | None:
     elif state.customer is Customer.TRAILING:
         if not _holds_protected(state):
             due.append(_settle_at(state, timing))
-    elif state.listening and state.robot is Robot.SILENT:
+    elif _silence_counts(state):
         due.append(state.quiet_from + state.silence_ms * SAMPLES_PER_MS)
     return min(due) if due else None
 
@@ -315,8 +325,12 @@ def _heard(s: TurnState, e: Heard, timing: Timing) -> Result:
     return _settle(s, e.at, timing)
 
 
+def _robot_queued(s: TurnState, e: RobotQueued, timing: Timing) -> Result:
+    return replace(s, queued=True), ()
+
+
 def _robot_started(s: TurnState, e: RobotStarted, timing: Timing) -> Result:
-    return replace(s, robot=Robot.SPEAKING, interruptible=e.interruptible), ()
+    return replace(s, robot=Robot.SPEAKING, interruptible=e.interruptible, queued=False), ()
 
 
 def _robot_paused(s: TurnState, e: RobotPaused, timing: Timing) -> Result:
@@ -328,7 +342,7 @@ def _robot_finished(s: TurnState, e: RobotFinished, timing: Timing) -> Result:
     if s.robot is Robot.PAUSED:
         return s, ()
     out: tuple[TurnCommand, ...] = (Unduck(),) if s.ducked else ()
-    s = replace(s, robot=Robot.SILENT, ducked=False, barging=False, quiet_from=e.at)
+    s = replace(s, robot=Robot.SILENT, ducked=False, barging=False, queued=False, quiet_from=e.at)
     if s.customer is not Customer.TRAILING:
         return s, out
     s, more = _settle(s, e.at, timing)
@@ -344,7 +358,7 @@ def _tick(s: TurnState, e: Tick, timing: Timing) -> Result:
         return _tick_speaking(s, e, timing)
     if s.customer is Customer.TRAILING:
         return _settle(s, e.at, timing)
-    if s.listening and s.robot is Robot.SILENT and e.at >= s.quiet_from + s.silence_ms * SAMPLES_PER_MS:
+    if _silence_counts(s) and e.at >= s.quiet_from + s.silence_ms * SAMPLES_PER_MS:
         return replace(s, listening=False), (SilenceElapsed(e.at),)
     return s, ()
 
@@ -421,6 +435,7 @@ def _take(s: TurnState, keep_speaking_from: int | None = None) -> Result:
         customer=Customer.SILENT,
         robot=Robot.SILENT,
         ducked=False,
+        queued=False,
         listening=False,
         last_taken_end=s.silence_since if keep_speaking_from is None else None,
     )
@@ -449,6 +464,10 @@ def _partial_every(s: TurnState) -> int:
     return (PARTIAL_OVER_ROBOT_MS if over_robot else PARTIAL_MS) * SAMPLES_PER_MS
 
 
+def _silence_counts(s: TurnState) -> bool:
+    return s.listening and s.robot is Robot.SILENT and not s.queued
+
+
 def _may_be_stopped(s: TurnState) -> bool:
     return s.robot is Robot.SPEAKING and s.interruptible and s.barging
 
@@ -466,6 +485,7 @@ _HANDLERS: dict[type[TurnEvent], Callable[..., Result]] = {
     SpeechStarted: _speech_started,
     SpeechStopped: _speech_stopped,
     Heard: _heard,
+    RobotQueued: _robot_queued,
     RobotStarted: _robot_started,
     RobotPaused: _robot_paused,
     RobotFinished: _robot_finished,
