@@ -6,10 +6,13 @@
    every engine that is present, as they are and through 8 kHz G.711 A-law; muggle also on the wideband recording, and
    its ratio of G.711 to wideband (asked: 1.6 at most).
 2. Short answers, synthesised with the project's voice in several speakers and three speeds, a third of them as they
-   are, the others with white noise or babble 15-20 dB under them, all through G.711: exact with and without expectation
-   (asked: .85 with); and how often something is accepted that was not expected (asked: .01 at most): the same clips
-   with the true answer struck from the list, and pieces cut out of the middle of real sentences. Thresholds were set on
-   the speakers in TUNED_ON; the figures are of the others. Whisper, a second a clip, is only tried when named.
+   are, the others with white noise or babble 15-20 dB under the speech, all through G.711, as the robot cuts a turn:
+   half a second of the line before, 60-100 ms after. Exact with and without expectation (asked: .85 with), and with the
+   52-59 answers that the scripts expect at that question; how often something is accepted that was not expected (asked:
+   .01 at most): the same clips with the true answer struck from the list, and pieces cut out of the middle of real
+   sentences. Thresholds were set on the speakers in TUNED_ON; the figures are of the others, REPORTED. zf_xiaoni is in
+   neither: Whisper, an independent listener, mishears half of it (docs/engines.md), so it would measure the voice.
+   Whisper, a second a clip, is only tried when named.
 3. --vad: how long after the first and the last sound of a recording the detector says so. --hum: 嗯 against words.
 """
 
@@ -29,6 +32,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from dialogue.acts import Pending
+from dialogue.expectations import ANSWERS
 from dialogue.protocol import Expectation
 from voicebot.settings import PROJECT_ROOT, Settings, load_settings
 from voicebot.speech.api import FRAME_MS, RATE_HZ, AsrEngine, Hypothesis
@@ -38,7 +43,6 @@ from voicebot.speech.asr.muggle_features import find_activity
 from voicebot.speech.audio import (
     Samples,
     frames,
-    mix,
     read_telephone,
     read_wav,
     resample,
@@ -52,8 +56,8 @@ from voicebot.speech.tts import VoiceError
 from voicebot.speech.tts.kokoro import KokoroVoice
 from voicebot.speech.vad import SILERO_FILE, SileroVad, WebrtcVad
 
-TUNED_ON = ("zf_xiaobei", "zf_xiaoxiao", "zm_yunjian", "zm_yunxia")
-REPORTED = ("zf_xiaoni", "zf_xiaoyi", "zm_yunxi", "zm_yunyang")
+TUNED_ON = ("zf_xiaobei", "zm_yunjian", "zm_yunxia")
+REPORTED = ("zf_xiaoxiao", "zf_xiaoyi", "zm_yunxi", "zm_yunyang")
 SPEEDS = (0.9, 1.0, 1.15)
 WIDE_HZ = 16000
 
@@ -61,6 +65,8 @@ IDENTITY = ("是", "是的", "是我", "我是", "对", "对的", "不是", "不
 PAY_TODAY = ("能", "可以", "好的", "行", "没问题", "不能", "不行", "没钱", "已经还了", "还了", "明天", "后天")
 CONFIRM = ("是的", "对", "对的", "好", "好的", "可以", "没问题", "不是", "不行", "不知道", "等一下", "没有")
 QUESTIONS = (IDENTITY, PAY_TODAY, CONFIRM)
+ASKED = {IDENTITY: Pending.VERIFY_IDENTITY, PAY_TODAY: Pending.ASK_PAY_TODAY, CONFIRM: Pending.CONFIRM_PROMISE}
+BEFORE_MS, AFTER_MS = 500, (60, 100)
 
 HUMS = ("嗯", "嗯嗯")
 WORDS = ("对", "是", "喂", "不是", "等一下", "你是谁", "什么", "我没钱", "别说了", "我知道了", "听我说", "可以", "没有")
@@ -172,35 +178,37 @@ def short_table(settings: Settings, engines: Sequence[str], count: int, speech: 
         title=f"{len(clips)} short answers, {len(voices)} speakers, G.711; {len(pieces)} pieces of speech",
         title_justify="left",
     )
-    for column in ("engine", "noise", "exact, free", "exact, expected", "accepted", "false accepts", "in pieces", "ms"):
+    for column in ("engine", "noise", "free", "expected", "script's", "accepted", "false accepts", "in pieces", "ms"):
         table.add_column(column, justify="right" if column not in ("engine", "noise") else "left")
     for name in engines:
         if name == "vosk" and model_folder(settings, name).name.endswith("-en"):
             continue
         ear = _engine(settings, name)
-        tried = [(clip, *_three_ways(ear, clip)) for clip in clips]
+        tried = [(clip, *_four_ways(ear, clip)) for clip in clips]
         in_pieces = [_heard(ear, p, Expectation(q)).closed is not None for p in pieces for q in QUESTIONS]
         for noise in ("none", "white", "babble", "all"):
             some = [t for t in tried if noise in ("all", t[0].noise)]
             table.add_row(
                 name,
                 noise,
-                _share([free.text == clip.said for clip, free, _, _ in some]),
-                _share([expected.text == clip.said for clip, _, expected, _ in some]),
-                _share([expected.closed is not None for _, _, expected, _ in some]),
-                _share([struck.closed is not None for _, _, _, struck in some]),
+                _share([free.text == clip.said for clip, free, _, _, _ in some]),
+                _share([expected.text == clip.said for clip, _, expected, _, _ in some]),
+                _share([script.text == clip.said for clip, _, _, script, _ in some]),
+                _share([expected.closed is not None for _, _, expected, _, _ in some]),
+                _share([struck.closed is not None for _, _, _, _, struck in some]),
                 _share(in_pieces) if noise == "all" else "",
-                f"{np.mean([expected.cpu_ms for _, _, expected, _ in some]):.0f}",
+                f"{np.mean([expected.cpu_ms for _, _, expected, _, _ in some]):.0f}",
             )
     return table
 
 
-def _three_ways(ear: AsrEngine, clip: Clip) -> tuple[Hypothesis, Hypothesis, Hypothesis]:
-    """Heard freely, with the true answer among the expected ones, and with it struck from them."""
+def _four_ways(ear: AsrEngine, clip: Clip) -> tuple[Hypothesis, Hypothesis, Hypothesis, Hypothesis]:
+    """Heard freely, with the true answer among twelve expected ones, among the script's, and struck from the twelve."""
     struck = tuple(a for a in clip.answers if a != clip.said)
     return (
         _heard(ear, clip.pcm16, Expectation()),
         _heard(ear, clip.pcm16, Expectation(clip.answers)),
+        _heard(ear, clip.pcm16, Expectation(tuple(dict.fromkeys((*ANSWERS[ASKED[clip.answers]], clip.said))))),
         _heard(ear, clip.pcm16, Expectation(struck)),
     )
 
@@ -212,16 +220,17 @@ def noisy_clips(settings: Settings, count: int, voices: Sequence[str]) -> Iterat
     talk = np.concatenate(list(spoken.values()))
     for at in np.resize(rng.permutation(len(said)), count):
         answers, answer, voice = said[at]
-        quiet_before, quiet_after = rng.integers(1200, 2800), 2000  # 150-350 ms, 250 ms
-        speech = np.concatenate(
-            [np.zeros(quiet_before, np.float32), spoken[answer, voice], np.zeros(quiet_after, np.float32)]
-        )
-        speech *= 10 ** (-rng.uniform(18, 28) / 20) / float(np.sqrt(np.mean(spoken[answer, voice] ** 2)))
+        level = 10 ** (-rng.uniform(18, 28) / 20)
+        word = spoken[answer, voice] * np.float32(level / np.sqrt(np.mean(spoken[answer, voice] ** 2)))
+        before, after = BEFORE_MS * RATE_HZ // 1000, int(rng.uniform(*AFTER_MS)) * RATE_HZ // 1000
+        line = np.concatenate([np.zeros(before, np.float32), word, np.zeros(after, np.float32)])
         noise = ("none", "white", "babble")[rng.integers(3)]
         if noise != "none":
-            hiss = rng.standard_normal(len(speech)).astype(np.float32)
-            speech = mix(speech, hiss if noise == "white" else _babble(talk, len(speech), rng), rng.uniform(15, 20))
-        on_the_line = through_g711(to_pcm16(speech))
+            hiss = rng.standard_normal(len(line)).astype(np.float32)
+            other = hiss if noise == "white" else _babble(talk, len(line), rng)
+            under = level * 10 ** (-rng.uniform(15, 20) / 20)
+            line += other * np.float32(under / np.sqrt(np.mean(other**2)))
+        on_the_line = through_g711(to_pcm16(line))
         yield Clip(answer, voice, answers, noise, on_the_line)
 
 
@@ -242,24 +251,13 @@ def real_pieces(folder: Path) -> Iterator[bytes]:
 def _rendered(settings: Settings, text: str, voice: str) -> Samples:
     """One clip of the project's voice, kept on disk: rendering some hundred takes minutes."""
     speed = SPEEDS[hashlib.sha256(f"{text}{voice}".encode()).digest()[0] % len(SPEEDS)]
-    file = settings.data_home / "bench" / "short" / f"{text}-{voice}-{speed}.wav"
+    file = settings.data_home / "bench" / "answers" / f"{text}-{voice}-{speed}.wav"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         if voice not in _VOICES:
             _VOICES[voice] = KokoroVoice(settings.data_home / "models" / "kokoro", voice)
-        write_wav(file, _VOICES[voice].render(text, speed))
-    return _loudest_stretch(to_float(read_telephone(file)))
-
-
-def _loudest_stretch(samples: Samples) -> Samples:
-    """Kokoro puts a blip before and behind many a single syllable (是, 嗯), a quarter of a second away. The word is
-    the loudest of the stretches that lie further than 140 ms apart."""
-    size = RATE_HZ * FRAME_MS // 1000
-    power = np.square(samples[: len(samples) // size * size].reshape(-1, size)).mean(axis=1)
-    loud = np.flatnonzero(power > power.max() * 1e-3)
-    stretches = np.split(loud, np.flatnonzero(np.diff(loud) * FRAME_MS > 140) + 1)
-    word = max(stretches, key=lambda s: float(power[s].sum()))
-    return samples[word[0] * size : (word[-1] + 1) * size]
+        write_wav(file, _VOICES[voice].render(f"{text}。", speed))
+    return to_float(read_telephone(file))
 
 
 _VOICES: dict[str, KokoroVoice] = {}

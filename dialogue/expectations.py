@@ -28,7 +28,7 @@ _STEER = (
     "再见",
 )
 
-_ANSWERS: dict[Pending, tuple[str, ...]] = {
+ANSWERS: dict[Pending, tuple[str, ...]] = {
     Pending.VERIFY_IDENTITY: (
         "是的我是",
         "我是啊",
@@ -289,7 +289,7 @@ _PHRASES: dict[Pending, tuple[str, ...]] = {
 
 def expectation(node: Node, pending: Pending, policy: Policy, case: CaseFacts, today: date) -> Expectation:
     """What the ears should favour while `node` waits for its answer. Pure; the same for the same case and day."""
-    answers = _ANSWERS.get(pending, _ANSWERS_ELSE)
+    answers = ANSWERS.get(pending, _ANSWERS_ELSE)
     phrases = _PHRASES.get(pending, ())
     if pending is Pending.VERIFY_IDENTITY:
         phrases = (case.name, f"我是{case.name}", f"我不是{case.name}", *phrases)

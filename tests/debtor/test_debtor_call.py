@@ -194,7 +194,7 @@ async def test_response_time_measured_outside_is_what_the_robot_did_plus_the_lin
     inside_ms = (first - spans[0].last) / 8
     (response,) = measure(theirs, heard_by(theirs, folder)).responses
     # Outside it is longer by one round trip on the line: a packet each way and a jitter buffer at both ends.
-    assert 0 <= response.response_ms - inside_ms <= 200
+    assert 0 <= response.response_ms - inside_ms <= 400
 
 
 async def test_an_interruption_starts_when_it_was_planned_and_is_marked_as_one(
@@ -347,8 +347,9 @@ async def test_after_a_handoff_customer_and_seat_hear_each_other(
     await robot.bridge(customer.leg, seat.leg)
     await customer.listen(7.5)
     await customer.leg.hangup()
+    at_customer = await record_of(debtors, "customer")  # one after the other: waiting for one passes over the rest
     await seat.leg.hangup()
-    at_customer, at_seat = await record_of(debtors, "customer"), await record_of(debtors, "seat")
+    at_seat = await record_of(debtors, "seat")
     assert "今天" in "".join(heard.text for heard in at_seat.heard)
     assert "登记" in "".join(heard.text for heard in at_customer.heard)
 

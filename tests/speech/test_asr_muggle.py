@@ -118,6 +118,15 @@ def test_loudness_does_not_change_what_the_network_sees(gain):
     assert np.abs(seen - as_soft).mean() < 0.1
 
 
+def test_the_quiet_around_a_syllable_does_not_outweigh_it():
+    samples = np.concatenate([noise(500, 1e-4), noise(200, 0.2, 2), noise(500, 1e-4, 3)])
+    framed = frame_turn(samples, 8000, find_activity(samples, 8000))
+    syllable = slice(QUIET_MS // 10 + 2, QUIET_MS // 10 + 18)
+    drowned = features(framed, 8000, narrowband=True)[syllable].mean()
+    weighted = features(framed, 8000, narrowband=True, quiet_ms=QUIET_MS)[syllable].mean()
+    assert 0 < weighted < drowned * 0.75
+
+
 def test_lost_packets_are_not_taken_for_the_background():
     samples = np.concatenate([np.zeros(4000, np.float32), noise(500, 0.01), noise(300, 0.2, 2), noise(500, 0.01, 3)])
     activity = find_activity(samples, 8000)

@@ -141,6 +141,14 @@ def test_speed_shortens_a_line(kokoro: KokoroVoice) -> None:
 
 
 @needs_kokoro
+@pytest.mark.parametrize("word", ["是", "好"])
+def test_a_syllable_that_stands_alone_is_said_in_one_piece(kokoro: KokoroVoice, word: str) -> None:
+    samples = np.frombuffer(kokoro.render(word), np.int16).astype(float)
+    loud = np.flatnonzero(np.abs(samples) > 0.1 * np.abs(samples).max())
+    assert np.diff(loud).max() / 8 < 60  # ms; broken up, the pieces lie a quarter of a second apart
+
+
+@needs_kokoro
 def test_a_line_without_words_is_empty(kokoro: KokoroVoice) -> None:
     assert kokoro.render("") == b"" == kokoro.render("……，。")
 

@@ -24,15 +24,23 @@ from dialogue.protocol import Expectation
 from voicebot.speech.api import RATE_HZ, AsrStream, Hypothesis
 from voicebot.speech.asr import search
 from voicebot.speech.asr.base import TurnAudio, spoken
-from voicebot.speech.asr.muggle_features import Activity, background, features, find_activity, frame_turn
+from voicebot.speech.asr.muggle_features import (
+    QUIET_MS,
+    Activity,
+    background,
+    features,
+    find_activity,
+    frame_turn,
+)
 from voicebot.speech.asr.muggle_net import EOS, Encoded, MuggleNet, Past, no_past
 from voicebot.speech.audio import Samples, to_float
 
 Bandwidth = Literal["narrow", "wide"]
 
 ACCEPT_LOG_P = -5.0  # an expected answer as likely as this was said
+LIKELY_BY = 0.5  # ... if it is likelier than any unexpected one by this
 CLEAR_LOG_P = -10.0  # one as likely as this was said if it is CLEAR_BY likelier than any unexpected one
-CLEAR_BY = 2.0
+CLEAR_BY = 1.5
 BEHIND_FREE = 5.0  # ... and no further than this behind the free decode
 # What people say to anything: the rivals that an expected answer must beat.
 # fmt: off
@@ -148,6 +156,7 @@ class _Turn:
             self._rate_hz,
             narrowband=self._narrowband,
             noise=background(samples, self._rate_hz, activity),
+            quiet_ms=QUIET_MS,
         )
         heard = _Heard(self._net, self._net.encode(seen))
         seconds = (activity.end - activity.start) / self._rate_hz
@@ -176,7 +185,7 @@ class _Turn:
             return None
         answer, best = max(expected, key=lambda pair: pair[1].log_p)
         other = max((s.log_p for s in scored[len(mine) :] if s is not None), default=-np.inf)
-        likely = best.log_p >= max(ACCEPT_LOG_P, other + 1.0)
+        likely = best.log_p >= max(ACCEPT_LOG_P, other + LIKELY_BY)
         clear = best.log_p >= max(CLEAR_LOG_P, free.log_p - BEHIND_FREE) and best.log_p >= other + CLEAR_BY
         return (answer, best.confidence) if likely or clear else None
 

@@ -30,6 +30,7 @@ NARROWBAND_TOP = 26  # bands from here on lie above about 3.9 kHz
 KEPT_MS = 200  # of the line's own background, on either side of the speech
 QUIET_MS = 700  # of background altogether; what is missing is hiss
 NOISY_UNDER_DB = 20.0  # a line whose speech stands less than this over its noise (pre-emphasised) is cleaned first
+SPEECH_SHARE = 0.4  # at least, of what the mean and the deviation are taken over: a syllable in quiet would be 0.15
 LEVEL_DBFS = -26.0  # the speech is brought to this level
 
 _FFT, _FRAME, _HOP = 512, 551, 220
@@ -96,8 +97,14 @@ def background(samples: Samples, rate_hz: int, activity: Activity) -> Samples:
     return np.asarray(noise * np.float32(_gain(speech)), np.float32)
 
 
-def features(samples: Samples, rate_hz: int, *, narrowband: bool, noise: Samples | None = None) -> Floats:
-    """[T, 40], T about 100 a second. `samples` in -1..1 at `rate_hz`; `noise` alone, to be taken out of them."""
+def features(
+    samples: Samples, rate_hz: int, *, narrowband: bool, noise: Samples | None = None, quiet_ms: int = 0
+) -> Floats:
+    """[T, 40], T about 100 a second. `samples` in -1..1 at `rate_hz`; `noise` alone, to be taken out of them.
+
+    `quiet_ms` at either end is quiet and counts for the mean and the deviation only up to its share (SPEECH_SHARE):
+    the network learned from sentences, and a single syllable would vanish in the statistics of the quiet around it.
+    """
     x = resample(samples, rate_hz, NET_HZ).astype(np.float64)
     if noise is not None and len(noise):
         alone = _power(resample(noise, rate_hz, NET_HZ).astype(np.float64)).mean(axis=0)
@@ -106,10 +113,22 @@ def features(samples: Samples, rate_hz: int, *, narrowband: bool, noise: Samples
     else:
         power = _power(x + np.resize(_HISS_SAMPLES, len(x)))
     bands = 20.0 * np.log10(np.maximum(power @ _MEL, 1e-12))
-    bands -= bands.mean(axis=0)
+    weights = _weights(len(bands), quiet_ms * NET_HZ // 1000 // _HOP)
+    bands -= weights @ bands
     if narrowband:
         bands[:, NARROWBAND_TOP:] = 0.0
-    return np.asarray((bands - bands.mean()) / (bands.std() + 1e-9), np.float32)
+    mean = float(np.sum(weights @ bands)) / BANDS
+    deviation = float(np.sqrt(np.sum(weights @ (bands - mean) ** 2) / BANDS))
+    return np.asarray((bands - mean) / (deviation + 1e-9), np.float32)
+
+
+def _weights(count: int, quiet: int) -> npt.NDArray[np.float64]:
+    """What each of `count` frames counts for, in sum 1; `quiet` of them at either end are quiet."""
+    speech = count - 2 * quiet
+    weights = np.ones(count)
+    if quiet and 0 < speech < SPEECH_SHARE * count:
+        weights[:quiet] = weights[-quiet:] = speech * (1 / SPEECH_SHARE - 1) / (2 * quiet)
+    return weights / weights.sum()
 
 
 def _emphasised_power(samples: Samples) -> float:
