@@ -217,6 +217,24 @@ def test_words_over_the_disclosure_answer_the_question_that_was_heard() -> None:
     assert taken.pending == "verify_identity" and taken.understanding.primary is Act.WRONG_PERSON
 
 
+def test_a_hum_that_the_ears_take_for_words_does_not_take_the_floor() -> None:
+    call = Call()
+    call.talk("喂")
+    call.say("是我")
+    call.feed(turns.RobotStarted(call.at, True))
+    call.wait(1000)
+    onset = call.at
+    call.wait(60)
+    call.feed(turns.SpeechStarted(call.at, onset))
+    call.wait(260)
+    call.feed(turns.SpeechStopped(call.at, call.at - 480))
+    call.wait(60)
+    call.feed(EarsHeard(call.at, call.core.turn_state.turn, call.at, "你了", 0.4))
+    call.wait(400)
+    assert call.of(turns.LetGo) and call.core.turn_state.robot is turns.Robot.SPEAKING
+    assert len(call.of(TurnTaken)) == 2
+
+
 def test_the_log_of_a_call_replays_to_the_same_words(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     with EventLog.open(path) as log:

@@ -42,6 +42,8 @@ _BACKCHANNEL_CHARACTERS = 4
 # Over a line that must be heard to its end people also say once more who they are: 对，我是.
 _BACKCHANNEL_OVER_PROTECTED = _BACKCHANNEL | {Act.SELF}
 _BACKCHANNEL_OVER_PROTECTED_CHARACTERS = 8
+_BLIP_MS = 650  # speech and the silence in which its end was noticed
+
 _REVERSIBLE = (Speak, Listen, Flag, Conclude)
 
 
@@ -176,6 +178,10 @@ class CallCore:
         else:
             light, characters = _BACKCHANNEL, _BACKCHANNEL_CHARACTERS
         backchannel = len(e.text) <= characters and light.issuperset(understood.acts)
+        # Ears make words of a hum: what is as short as 嗯 and means nothing is one.
+        blip = e.covers - self.turn_state.onset <= _BLIP_MS * turns.SAMPLES_PER_MS
+        if self.turn_state.barging and blip and understood.acts == (Act.OUT_OF_SCOPE,):
+            backchannel = True
         if self._started:
             completeness = self._understander.completeness(e.text, pending=self._question)
         else:

@@ -406,7 +406,8 @@ def _settle(s: TurnState, at: int, timing: Timing) -> Result:
 def _settle_at(s: TurnState, timing: Timing) -> int:
     if s.covers < s.silence_since:
         return s.silence_since + EARS_PATIENCE_MS * SAMPLES_PER_MS
-    wait_ms = timing.wait_ms(s.completeness) if s.text else timing.complete_ms
+    says_something = s.text and not (s.backchannel and _robot_is_mid_line(s))
+    wait_ms = timing.wait_ms(s.completeness) if says_something else timing.complete_ms
     return s.silence_since + wait_ms * SAMPLES_PER_MS
 
 
