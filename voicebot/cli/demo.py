@@ -46,6 +46,7 @@ def _demo(settings: Settings, cases: Path, personas: Path, rounds: list[int]) ->
     stamp = f"{datetime.now(zone):%Y%m%d-%H%M%S}"
     cast = {normalise_user(p.user): p for p in load_personas([personas])}
     files = sorted(p for p in personas.glob("*.yaml") if p.name != SEAT)
+    by_people = {p.name for p in cast.values() if p.expect is None or p.expect.handoff}
     compared: list[tuple[int, list[Compared]]] = []
     folder = settings.data_home / "demo" / stamp
     console.print("[dim]启动模拟债务人与坐席，首次需要合成他们的台词……[/dim]")
@@ -58,7 +59,7 @@ def _demo(settings: Settings, cases: Path, personas: Path, rounds: list[int]) ->
         with open_store(settings) as store:
             rows = list(store.report_rows(done.batch_id))
         compared.append((lines, compare(rows, cast, datetime.now(zone).date())))
-        _show_round(compared[-1], done, folder / f"lines-{lines}")
+        _show_round(compared[-1], done, folder / f"lines-{lines}", by_people)
     matches = sum(c.match for _, cs in compared for c in cs)
     total = sum(len(cs) for _, cs in compared)
     console.print(f"\n[bold]{matches}/{total} 行一致[/bold]")
@@ -66,11 +67,12 @@ def _demo(settings: Settings, cases: Path, personas: Path, rounds: list[int]) ->
     return matches == total
 
 
-def _show_round(result: tuple[int, list[Compared]], done: BatchDone, records: Path) -> None:
+def _show_round(result: tuple[int, list[Compared]], done: BatchDone, records: Path, by_people: set[str]) -> None:
+    """`by_people`: personas whom a person answers, so that the robot's response time is not about them."""
     lines, compared = result
     console.print(figures_table(done.figures))
     console.print(table_of(compared, f"{'逐个呼叫' if lines == 1 else f'同时 {lines} 路'}：要求与登记"))
-    responses = [r.response_ms for m in measure_folder(records) for r in m.responses]
+    responses = [r.response_ms for m in measure_folder(records) if m.persona not in by_people for r in m.responses]
     if responses:
         console.print(
             f"响应时间（从债务人一侧的录音测得，{len(responses)} 轮）："
