@@ -69,6 +69,8 @@ _WHOLE = frozenset(
 )
 _PERHAPS_WHOLE = frozenset({"什么", "啥", "你好", "您好"})
 _BEGINNINGS = frozenset({"不", "没", "好", "得", "别", "我不是"})
+# 「今天还……」 goes on as often as not, 今天还不了, 今天还没发工资, and the ears hear it in 「今天啊……」.
+_TODAY_STILL = frozenset({"今天还", "我今天还", "今天就还"})
 _ANSWERS_ONLY = {
     "是": frozenset({Pending.VERIFY_IDENTITY, Pending.CONFIRM_PROMISE}),
     "能": frozenset({Pending.ASK_PAY_TODAY}),
@@ -95,7 +97,7 @@ def judge(words: str, pending: Pending) -> Completeness:
     if SHORT_YES.match(short) or SHORT_NO.match(short):
         # 「行」 answers; 「不」 and 「好」 are as often the beginning of a sentence.
         return Completeness.OPEN if core in _BEGINNINGS else Completeness.COMPLETE
-    if core in _PERHAPS_WHOLE:
+    if core in _PERHAPS_WHOLE or core in _TODAY_STILL:
         return Completeness.OPEN
     if (found := _by_day(words, pending)) is not None:
         return found

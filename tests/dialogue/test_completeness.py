@@ -121,3 +121,10 @@ def test_a_hum_may_be_an_answer_or_the_beginning_of_one(hum: str, pending: Pendi
 def test_a_turn_that_breaks_off_in_a_connecting_word_is_never_complete(words: str, pending: Pending) -> None:
     for trailing in ("但是", "因为", "那个", "然后"):
         assert judge(words + trailing, pending=pending) is Completeness.HANGING
+
+
+@pytest.mark.parametrize("words", ["今天还", "我今天还", "今天啊"])
+def test_today_is_often_the_beginning_of_a_no(words: str) -> None:
+    understander = make_understander()
+    assert understander.completeness(words, pending=Pending.ASK_PAY_TODAY) is not Completeness.COMPLETE
+    assert understander.completeness(words + "不了", pending=Pending.ASK_PAY_TODAY) is not Completeness.HANGING
