@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--lines", type=int, nargs="+", default=list(WHEEL_LINES if wheel else OWN_LINES))
     parser.add_argument("--calls", type=int, default=2, help="calls per line")
     options = parser.parse_args()
-    console = Console()
+    console = Console(width=max(150, Console().width))
     levels = [_level(load_settings(), lines, options.calls) for lines in options.lines]
     console.print(_table(levels, "wheel from PyPI" if wheel else "own build of PJSIP"))
 

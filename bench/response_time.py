@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="folder for the recordings (a temporary one)")
     options = parser.parse_args()
     settings = load_settings()
-    console = Console()
+    console = Console(width=max(150, Console().width))
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.keep or Path(scratch)
         for lines in options.lines or (1, 4):
