@@ -66,7 +66,7 @@ class Speech(_Section):
 
 
 class Turns(_Section):
-    """Endpointing, barge-in and silence, in milliseconds."""
+    """Endpointing and barge-in, in milliseconds. How long silence may last is the call script's to say."""
 
     complete_ms: int = 250  # silence that ends a turn which already answers the question
     open_ms: int = 600
@@ -75,7 +75,6 @@ class Turns(_Section):
     stop_after_ms: int = 170  # ... and before it stops
     hum_stop_after_ms: int = 450  # the same for a hum that may be 嗯
     duck_db: float = -12.0
-    silence_ms: int = 6000  # nobody speaks: ask again
     max_turn_ms: int = 20000  # someone speaks without a pause: take the floor
 
 

@@ -88,9 +88,9 @@ def table_of(compared: Iterable[Compared], title: str) -> Table:
 
 
 def heard_each_other(records: Iterable[CallRecord]) -> list[tuple[str, str, str]]:
-    """(who, what they said, what they heard) for the seat and for every debtor that was handed to it."""
-    out = []
-    seat_calls = [r for r in records if r.persona == "seat" and r.heard]
-    for record in seat_calls:
-        out.append((record.persona, " / ".join(s.text for s in record.lines), " / ".join(h.text for h in record.heard)))
-    return out
+    """(who, what they said, what they heard) for every call that a seat took over."""
+    return [
+        (record.persona, " / ".join(s.text for s in record.lines), " / ".join(h.text for h in record.heard))
+        for record in records
+        if record.persona == "seat" and record.heard
+    ]
