@@ -8,7 +8,9 @@ Rules of this file
       > the node's `otherwise` > "not understood", which after the third time ends or gives the call to a person.
 - A line that tells of a debt is never said before the right party has confirmed, whatever the script says.
 - The same sentence is never said twice in a row.
-- A stored promise decides the disposition, a crisis outranks even that.
+- A stored promise decides the disposition, a crisis outranks even that. What the customer takes back before the call
+  is over is struck from the ledger at once, and what follows is answered as if the read-back had just been heard.
+- Silence after the closing words is no silence: the call is over.
 - Every call gets its last Conclude together with its one HangUp, or is bridged to a person.
 
     NEW --CallStarted--> TALKING --confirmed--> STORING --stored/failed--> TALKING | ENDED
@@ -46,6 +48,7 @@ from dialogue.protocol import (
     PromiseStoreFailed,
     StorePromise,
     TimeUp,
+    WithdrawPromise,
 )
 from dialogue.script import PROTECTED_ACTS, Do, Node, Reaction, Script
 from dialogue.speaking import Speaking
@@ -57,6 +60,7 @@ SILENCES_BEFORE_END = 2
 UNCLEAR_BEFORE_END = 2
 MISHEARD_SHARE = 0.5  # a question heard less than this cannot have been answered by one or two characters
 _QUESTIONS = frozenset(a for a in Act if a.startswith("ask_")) | {Act.SUSPECT_SCAM}
+_TAKES_BACK = (Act.DENY, Act.REFUSE_PAY, Act.DISPUTE_DEBT, Act.ALREADY_PAID, Act.HARDSHIP, Act.REQUEST_EXTENSION)
 _DEFERRABLE = (Act.CRISIS, Act.STOP_CALLING, Act.COMPLAINT, Act.REQUEST_HUMAN)
 
 
@@ -104,6 +108,7 @@ class _Step(Speaking):
         u = event.understanding
         self._set(now=event.now)
         if self.state.phase is Phase.STORING:
+            self._set(turn=event.turn)
             self._defer(u)
         if self.state.phase is not Phase.TALKING:
             return
@@ -119,7 +124,9 @@ class _Step(Speaking):
         if self.state.phase is not Phase.TALKING:
             return
         self._set(now=now, silences=self.state.silences + 1)
-        if self.state.silences > SILENCES_BEFORE_END:
+        if self.node.ask is Pending.CLOSING:
+            self._finish(self._disposition_so_far())
+        elif self.state.silences > SILENCES_BEFORE_END:
             self._say("silence_bye")
             self._finish(self._disposition_so_far() if self.state.verified else Disposition.NO_RESPONSE)
         else:
@@ -146,7 +153,11 @@ class _Step(Speaking):
         if self.state.phase is not Phase.STORING or self.script.stored is None:
             return
         self._set(phase=Phase.TALKING)
-        deferred = self.state.deferred
+        deferred, second_thought = self.state.deferred, self.state.second_thought
+        if deferred is None and second_thought is not None and not self.state.time_up:
+            self._set(second_thought=None)
+            self._answer(second_thought)
+            return
         if deferred is None and not self.state.time_up:
             self._go(self.script.stored)
             return
@@ -207,6 +218,8 @@ class _Step(Speaking):
         if self._misheard(u):
             self._stay()
             return
+        if self.state.stored and self._takes_back(u):
+            self._withdraw()
         if protected := self._protected(u):
             act, reaction = protected
             self._protect(act, reaction, u)
@@ -229,6 +242,19 @@ class _Step(Speaking):
             self._react(self.node.otherwise, u, leads)
         else:
             self._not_understood()
+
+    def _takes_back(self, u: Understanding) -> bool:
+        """Whether these words undo or change the promise that was just stored."""
+        offer, slots = self.state.offer, u.slots
+        other_day = slots.pay_date is not None and slots.pay_date != offer.pay_date
+        other_amount = slots.pay_amount is not None and slots.pay_amount != offer.amount
+        if u.has(Act.PROMISE_PAY, Act.PROMISE_PARTIAL):
+            return other_day or other_amount or (u.has(Act.PROMISE_PARTIAL) and not offer.partial)
+        return u.has(*_TAKES_BACK) and u.primary not in (Act.GOODBYE, Act.ACKNOWLEDGE)
+
+    def _withdraw(self) -> None:
+        self._set(stored=False, node=self.state.readback)
+        self.commands.append(WithdrawPromise(self.state.turn))
 
     def _misheard(self, u: Understanding) -> bool:
         return (
@@ -315,6 +341,8 @@ class _Step(Speaking):
                     self._flag(name)
                 self._set(deferred=self.state.deferred or act)
                 return
+        if self._takes_back(u):
+            self._set(second_thought=u)
 
     # ---- carrying out a reaction ----
 
@@ -367,7 +395,7 @@ class _Step(Speaking):
         if offer.pay_date is None or offer.amount is None:
             self._not_understood()
             return
-        self._set(phase=Phase.STORING, storing=True)
+        self._set(phase=Phase.STORING, storing=True, readback=self.state.node)
         self.commands.append(
             StorePromise(offer.pay_date, offer.amount, offer.partial, offer.said_turn, self.state.turn)
         )

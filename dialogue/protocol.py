@@ -161,6 +161,13 @@ class StorePromise:
 
 
 @dataclass(frozen=True, slots=True)
+class WithdrawPromise:
+    """The customer took back the promise that was stored last: strike it, with the turn in which that was said."""
+
+    said_turn: int
+
+
+@dataclass(frozen=True, slots=True)
 class BookCallback:
     at: datetime | None  # None: no time agreed
     reason: str
@@ -192,4 +199,4 @@ class HangUp:
     """End the call once what is queued was said."""
 
 
-Command = Speak | Listen | StorePromise | BookCallback | Handoff | Flag | Conclude | HangUp
+Command = Speak | Listen | StorePromise | WithdrawPromise | BookCallback | Handoff | Flag | Conclude | HangUp

@@ -9,6 +9,7 @@ from enum import StrEnum
 from dialogue.acts import Act
 from dialogue.policy import Offer
 from dialogue.protocol import CaseFacts
+from dialogue.understanding import Understanding
 
 NOTHING_OFFERED = Offer()
 
@@ -53,9 +54,11 @@ class State:
     cut: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     stored: bool = False
+    readback: str = ""  # the node in which the stored promise was confirmed
     storing: bool = False  # also after the customer hung up: the answer may still come
     handoff_reason: str = ""
     deferred: Act | None = None  # said while the promise was being written; answered after it
+    second_thought: Understanding | None = None  # ... and what takes that promise back
     time_up: bool = False
 
 

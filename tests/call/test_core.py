@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 
 from dialogue.acts import Act, Disposition
 from dialogue.loader import load_script
-from dialogue.protocol import CaseFacts, Flag, HangUp, LineHeard, PromiseStored, Speak, StorePromise, TimeUp
+from dialogue.protocol import (
+    CaseFacts,
+    Flag,
+    HangUp,
+    LineHeard,
+    PromiseStored,
+    Speak,
+    StorePromise,
+    TimeUp,
+    WithdrawPromise,
+)
 from voicebot.call import turns
 from voicebot.call.assembly import make_core
 from voicebot.call.core import CallBasis, CallCore, EarsHeard, FromOutside, Output, TurnTaken
@@ -125,7 +135,17 @@ def test_a_promise_is_read_back_stored_and_only_then_noted() -> None:
     kinds = [type(o) for o in call.out]
     noted = next(i for i, o in enumerate(call.out) if isinstance(o, Speak) and "登记好" in o.text)
     assert kinds.index(StorePromise) < noted
+    assert not call.of(HangUp)
+    call.wait(1600)
     assert call.of(HangUp)
+
+
+def test_a_promise_taken_back_over_the_goodbye_is_struck(tmp_path: Path) -> None:
+    call = Call(EventLog.open(tmp_path / "events.jsonl"))
+    call.talk("喂", "是我", "今天不行", "我周五还吧", "对", "不对不对我还不了")
+    assert [type(o) for o in call.of(StorePromise) + call.of(WithdrawPromise)] == [StorePromise, WithdrawPromise]
+    assert not call.of(HangUp)
+    assert replay(tmp_path / "events.jsonl", lambda basis: make_core(basis, SCRIPT)).same
 
 
 def test_the_robot_lets_the_customer_say_hello_first_but_not_for_ever() -> None:

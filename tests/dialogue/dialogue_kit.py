@@ -30,6 +30,7 @@ from dialogue.protocol import (
     PromiseStored,
     Speak,
     StorePromise,
+    WithdrawPromise,
 )
 from dialogue.rules import make_understander
 from dialogue.script import Script
@@ -148,6 +149,14 @@ class Call:
     @property
     def promise(self) -> StorePromise | None:
         return next((c for c in self.commands if isinstance(c, StorePromise)), None)
+
+    @property
+    def promises(self) -> list[StorePromise]:
+        return [c for c in self.commands if isinstance(c, StorePromise)]
+
+    @property
+    def withdrawals(self) -> list[WithdrawPromise]:
+        return [c for c in self.commands if isinstance(c, WithdrawPromise)]
 
     @property
     def callback(self) -> BookCallback | None:

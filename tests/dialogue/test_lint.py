@@ -46,7 +46,7 @@ def test_the_scripts_that_ship_are_clean(name: str, request: pytest.FixtureReque
         ("    hardship: {go: hardship, flags: hardship}\n", "", "reactions.verified", "nothing answers hardship"),
         ("  answer_robot: [", "  answer_robot: [我是真人。, ", "lines.answer_robot", "denies being a machine"),
         (
-            "      affirm: {do: store}\n      self: {do: store}\n      acknowledge: {do: store}\n",
+            "      affirm: {do: store}\n      self: {do: store}\n",
             "",
             "nodes.readback",
             "no answer does: store",

@@ -27,6 +27,7 @@ from dialogue.protocol import (
     PromiseStoreFailed,
     StorePromise,
     TimeUp,
+    WithdrawPromise,
 )
 from dialogue.script import Script
 from dialogue.understanding import Slots, Understanding
@@ -55,7 +56,52 @@ def test_a_promise_for_today_is_read_back_then_stored_then_noted(m1: Script) -> 
     assert done.promise == StorePromise(date(2026, 11, 18), Decimal("3200.50"), False, said_turn=2, confirmed_turn=3)
     assert done.line_ids[-1] == "noted"
     assert done.disposition is Disposition.PROMISED
+    assert done.hang_ups == 0
+
+
+@pytest.mark.parametrize("words", [SILENCE, "好的", "嗯好再见", "知道了", "没问题"])
+def test_after_the_promise_was_noted_the_call_ends_without_another_word(m1: Script, words: str) -> None:
+    done = call(m1, "是我", "可以", "对", words)
     assert done.hang_ups == 1
+    assert done.line_ids[-1] == "noted"
+    assert done.disposition is Disposition.PROMISED
+
+
+def test_a_question_after_the_promise_was_noted_is_answered(m1: Script) -> None:
+    done = call(m1, "是我", "可以", "对", "那怎么还啊")
+    assert done.line_ids[-2:] == ["answer_how", "noted_again"]
+    assert done.say(SILENCE).hang_ups == 1
+
+
+@pytest.mark.parametrize("words", ["不对不对", "算了我不还了", "我没钱"])
+def test_a_promise_taken_back_before_the_call_is_over_is_struck_from_the_ledger(m1: Script, words: str) -> None:
+    taken_back = call(m1, "是我", "可以", "对", words)
+    assert taken_back.withdrawals == [WithdrawPromise(said_turn=4)]
+    assert taken_back.hang_ups == 0
+    assert taken_back.hang_up().disposition not in (Disposition.PROMISED, Disposition.PROMISED_PARTIAL)
+
+
+def test_another_day_after_the_promise_was_noted_is_read_back_and_stored_anew(m1: Script) -> None:
+    done = call(m1, "是我", "可以", "对", "等一下我周五还吧")
+    assert len(done.withdrawals) == 1
+    assert done.line_ids[-1].startswith("readback")
+    done.say("对")
+    assert done.promises[-1].pay_date == date(2026, 11, 20)
+    assert done.say(SILENCE).disposition is Disposition.PROMISED
+
+
+def test_a_second_thought_while_the_promise_is_written_undoes_it(m1: Script) -> None:
+    waiting = call(m1, "是我", "可以", "对", "不对是周五", stores=False)
+    waiting.feed(PromiseStored("P-1"))
+    assert "noted" not in waiting.line_ids
+    assert waiting.withdrawals == [WithdrawPromise(said_turn=4)]
+    assert "11月20日" in waiting.said[-1]
+
+
+def test_having_taken_it_in_is_not_yet_a_yes_to_the_read_back(m1: Script) -> None:
+    asked = call(m1, "是我", "可以", "知道了")
+    assert asked.promise is None
+    assert asked.line_ids[-1] == "readback_again"
 
 
 def test_nothing_is_called_noted_before_the_ledger_answers(m1: Script) -> None:

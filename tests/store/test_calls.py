@@ -104,3 +104,41 @@ def test_of_two_bookings_in_one_call_the_last_counts(store: Store, batch: Callab
     store.book_callback("twice", NOW, "now")
     [row] = store.report_rows(batch_id)
     assert row.callback_at == NOW
+
+
+def test_a_withdrawn_promise_stays_in_the_ledger_and_leaves_the_report(
+    store: Store, batch: Callable[[int], int]
+) -> None:
+    batch_id = batch(1)
+    [claim] = store.claim_due("a", 1, batch_id)
+    store.start_call(NewCall("second-thoughts", claim.case.case_id, "m1_collection", NOW, claim.attempt_id))
+    promise_id = store.store_promise(promise("second-thoughts"))
+    store.withdraw_promise(promise_id, "不对我还不了", 160_000, 176_000)
+    store.withdraw_promise(promise_id, "again", 1, 2)
+    [stored] = store.promises_of("second-thoughts")
+    assert stored.withdrawn is not None
+    assert (stored.withdrawn.text, stored.withdrawn.from_sample, stored.withdrawn.to_sample) == (
+        "不对我还不了",
+        160_000,
+        176_000,
+    )
+    [row] = store.report_rows(batch_id)
+    assert row.promise_id is None and row.promised_amount is None
+
+
+@pytest.mark.parametrize("promise_id", ["P99999999", "Q1", "P", "", "P1x"])
+def test_withdrawing_what_was_never_promised_is_an_error(store: Store, promise_id: str) -> None:
+    with pytest.raises(NotFound, match="promise"):
+        store.withdraw_promise(promise_id, "", 0, 1)
+
+
+def test_a_wish_is_written_while_the_call_goes_on(store: Store, batch: Callable[[int], int]) -> None:
+    batch_id = batch(1)
+    [claim] = store.claim_due("a", 1, batch_id)
+    store.start_call(NewCall("wishes", claim.case.case_id, "m1_collection", NOW, claim.attempt_id))
+    for name in ("stop_calling", "hardship", "stop_calling"):
+        store.flag_call("wishes", name)
+    [row] = store.report_rows(batch_id)
+    assert sorted(row.flags) == ["hardship", "stop_calling"]
+    with pytest.raises(NotFound):
+        store.flag_call("nobody", "stop_calling")

@@ -19,11 +19,12 @@ from dialogue.protocol import CaseFacts, StorePromise
 from dialogue.script import Script
 from telephony import CallOutcome, Endpoint, Leg, OutcomeKind, SipSettings
 from voicebot.call.assembly import make_core, timing_of
+from voicebot.call.chronicle import RECORDING, Span
 from voicebot.call.core import CallBasis
 from voicebot.call.handoff import SeatDialer
 from voicebot.call.news import News, Observer
 from voicebot.call.outcomes import DISPOSITION_OF
-from voicebot.call.session import RECORDING, CallKit, CallResult, CallSession, Span
+from voicebot.call.session import CallKit, CallResult, CallSession
 from voicebot.call.ticker import Ticker
 from voicebot.promises.ledger import Evidence
 from voicebot.settings import Settings
@@ -282,6 +283,13 @@ class CallLedger:
             confirmed_turn=promise.confirmed_turn,
         )
         return self._store.store_promise(evidence.for_ledger(self._call_id, promise))
+
+    def withdraw_promise(self, promise_id: str, said: Span) -> None:
+        self._store.withdraw_promise(promise_id, said.text, said.from_sample, said.to_sample)
+
+    def flag(self, name: str) -> None:
+        self._opened.wait()
+        self._store.flag_call(self._call_id, name)
 
     def book_callback(self, at: datetime | None, reason: str) -> None:
         self._opened.wait()

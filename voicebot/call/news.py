@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 class News:
     """One thing to show.
 
-    `kind`: ready, dialing, answered, robot, customer, let_go, flag, promise, callback, handoff, trouble, ended;
-    stats: a worker's own figures (WorkerStats as JSON in `detail`), at its end.
+    `kind`: ready, dialing, answered, robot, customer, let_go, flag, promise, withdrawn, callback, handoff, trouble,
+    ended; stats: a worker's own figures (WorkerStats as JSON in `detail`), at its end.
     `at_s`: seconds since the media came up. `response_ms`: from the end of the customer's speech to the robot's voice.
     """
 

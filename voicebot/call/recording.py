@@ -91,8 +91,23 @@ class Recording:
         except OSError as e:
             self._fail(e)
 
+    @staticmethod
+    def sync_file(path: Path) -> None:
+        """Take what was flushed to the disk, from any thread: a promise's evidence is as durable as the promise.
+
+        The header may be a second behind; `clip` does not go by it. Raises RecordingError.
+        """
+        try:
+            fd = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        except OSError as e:
+            raise RecordingError(f"{path}: not taken to the disk: {e.strerror}") from e
+
     def sync(self) -> None:
-        """Take everything so far, header included, to the disk: a promise's evidence is as durable as the promise."""
+        """Take everything so far, header included, to the disk."""
         if self._fd is None:
             return
         try:

@@ -7,15 +7,13 @@ executor, the database in threads, synthesis in another process.
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from dialogue.acts import Disposition
 from dialogue.expectations import PICKUP
@@ -29,15 +27,15 @@ from dialogue.protocol import (
     HangUp,
     LineHeard,
     Listen,
-    PromiseStored,
-    PromiseStoreFailed,
     Speak,
     StorePromise,
     TimeUp,
+    WithdrawPromise,
 )
 from telephony import CallOutcome, Leg
 from voicebot.call import turns
-from voicebot.call.codec import CodecError
+from voicebot.call.booking import Booking, Ledger
+from voicebot.call.chronicle import Chronicle, Span
 from voicebot.call.core import (
     CallBasis,
     CallCore,
@@ -48,35 +46,13 @@ from voicebot.call.core import (
     TurnTaken,
     TurnTiming,
 )
-from voicebot.call.eventlog import EventLog, LogError
 from voicebot.call.gate import START_WINDOW, SpeechGate
 from voicebot.call.listening import Listening
-from voicebot.call.news import News, Observer
+from voicebot.call.news import Observer
 from voicebot.call.playout import LineBegun, LineOver, Playout, Prompts
-from voicebot.call.recording import Recording, RecordingError
 from voicebot.call.watchdog import Watchdog
-from voicebot.speech.api import FRAME_SAMPLES, RATE_HZ, AsrEngine, Hypothesis, Vad
+from voicebot.speech.api import RATE_HZ, AsrEngine, Hypothesis, Vad
 from voicebot.speech.hum import HumDetector
-
-RECORDING = "recording.wav"
-LOG = "events.jsonl"
-LEDGER_PATIENCE_S = 8.0  # a customer waits this long to hear that the promise is noted
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Words of the customer and where they lie in the recording: samples at 8 kHz, from inclusive, to exclusive."""
-
-    from_sample: int
-    to_sample: int
-    text: str
-
-
-class Ledger(Protocol):
-    """Where promises and callbacks of this call are kept. Blocking; called on a thread."""
-
-    def store_promise(self, promise: StorePromise, said: Span, confirmed: Span) -> str: ...
-    def book_callback(self, at: datetime | None, reason: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +98,6 @@ class _Clock:
     waiting: bool = False
 
 
-@dataclass(slots=True)
-class _Story:
-    """What the call leaves behind beside its log."""
-
-    promise: StorePromise | None = None
-    handoff: HandoffResult | None = None
-    response_ms: list[int] = field(default_factory=list)
-    troubles: list[str] = field(default_factory=list)
-    spans: dict[int, Span] = field(default_factory=dict)  # customer turn (as the dialogue counts) -> words
-
-
 class CallSession:
     """`await session.run()` from the answered leg to its end."""
 
@@ -153,8 +118,8 @@ class CallSession:
         self._basis = basis
         self._core = core
         self._kit = kit
-        self._ledger = ledger
-        self._observer = observer
+        self._chronicle = Chronicle(call_id, basis.case.case_id, folder, observer)
+        self._booking = Booking(ledger, self._chronicle)
         self._vad = kit.vad.stream()
         self._gate = SpeechGate()
         self._hum: HumDetector | None = None
@@ -164,20 +129,30 @@ class CallSession:
         self._ears.expectation = PICKUP
         self._inputs: deque[Input] = deque()
         self._feeding = False
-        self._at = 0
         self._broken = False
         self._deaf = False  # during a handoff and after the goodbye the robot records and does not react
         self._after_words: Callable[[], None] | None = None  # what to do once everything queued was said
         self._jobs: set[asyncio.Task[Any]] = set()
         self._clock = _Clock()
-        self._story = _Story()
+        self._handoff: HandoffResult | None = None
         self._finished = asyncio.Event()
-        self._folder = folder
-        self.recording_path = folder / RECORDING
-        self.log_path = folder / LOG
-        self._recorder: Recording | None = Recording.open(self.recording_path)
-        self._log: EventLog | None = EventLog.open(self.log_path)
-        self._note(basis)
+        self._chronicle.log("note", basis)
+
+    @property
+    def recording_path(self) -> Path:
+        return self._chronicle.recording_path
+
+    @property
+    def log_path(self) -> Path:
+        return self._chronicle.log_path
+
+    @property
+    def _at(self) -> int:
+        return self._chronicle.at
+
+    def trouble(self, what: str) -> None:
+        """Something went wrong that the call survives: kept with the call and shown."""
+        self._chronicle.trouble(what)
 
     # ---- life ----
 
@@ -229,8 +204,7 @@ class CallSession:
         if self.other_leg is not None:
             self.other_leg.take_frames()
         for frame in self.leg.take_frames():
-            self._at += FRAME_SAMPLES
-            self._record(frame.rx, frame.tx)  # what was played to the customer: while bridged, the seat's voice
+            self._chronicle.record(frame)
             if self._deaf:
                 continue
             self._ears.push(frame.rx, self._at)
@@ -266,12 +240,12 @@ class CallSession:
         try:
             while self._inputs:
                 given = self._inputs.popleft()
-                self._write_log("in", given)
+                self._chronicle.log("in", given)
                 began = time.perf_counter()
                 outputs = self._core.feed(given)
                 self._clock.understanding_ms = (time.perf_counter() - began) * 1000
                 for output in outputs:
-                    self._write_log("out", output)
+                    self._chronicle.log("out", output)
                     self._carry_out(output)
         except Exception as e:
             self._break(e)
@@ -296,7 +270,7 @@ class CallSession:
             case turns.LetGo():
                 self._ears.close()
                 if output.text:
-                    self._tell("let_go", output.text)
+                    self._chronicle.tell("let_go", output.text)
             case turns.Duck():
                 self._playout.duck()
             case turns.Unduck():
@@ -316,22 +290,23 @@ class CallSession:
                 self._ears.expectation = output.expectation
             case StorePromise():
                 self.keep(self._store_promise(output))
+            case WithdrawPromise():
+                self.keep(self._booking.withdraw(output))
             case BookCallback():
-                self._tell("callback", output.reason, detail=output.at.isoformat() if output.at else "")
-                self.keep(self._book_callback(output))
+                self.keep(self._booking.call_back(output))
             case Handoff():
                 self._after_words = lambda: self._begin_handoff(output.reason)
             case HangUp():
                 self._after_words = lambda: self.keep(self._end_leg())
             case Flag():
-                self._tell("flag", output.name)
+                self.keep(self._booking.flag(output.name))
 
     def _turn_taken(self, t: TurnTaken) -> None:
         self._ears.close()
         if t.took_back:
             self._playout.drop()
         u = t.understanding
-        self._story.spans[self._core.customer_turns] = Span(t.from_sample, t.to_sample, u.text)
+        self._chronicle.keep_words(self._core.customer_turns, Span(t.from_sample, t.to_sample, u.text))
         self._clock = _Clock(
             t.turn,
             t.to_sample,
@@ -344,45 +319,16 @@ class CallSession:
         slots = [
             f"{k}={v}" for k in ("pay_date", "pay_amount", "callback_at") if (v := getattr(u.slots, k)) is not None
         ]
-        self._tell(
+        self._chronicle.tell(
             "customer", u.text, acts=tuple(a.value for a in u.acts), detail=" ".join([*slots, f"{u.confidence:.2f}"])
         )
 
     async def _store_promise(self, promise: StorePromise) -> None:
-        said = self._story.spans.get(promise.said_turn, Span(0, 0, ""))
-        confirmed = self._story.spans.get(promise.confirmed_turn, Span(0, 0, ""))
-        event: PromiseStored | PromiseStoreFailed
-        try:
-            if self._recorder is None:
-                raise RecordingError("the recording that would prove it has stopped")
-            self._recorder.flush()
-            async with asyncio.timeout(LEDGER_PATIENCE_S):
-                await asyncio.to_thread(self._secure_evidence)
-                promise_id = await asyncio.to_thread(self._ledger.store_promise, promise, said, confirmed)
-            event = PromiseStored(promise_id)
-            self._story.promise = promise
-            self._tell("promise", f"{promise.pay_date} ¥{promise.amount}", detail="partial" if promise.partial else "")
-        except Exception as e:  # whatever the database says, the customer must not be told that it was noted
-            self.trouble(f"promise not stored: {e!r}")
-            event = PromiseStoreFailed(type(e).__name__)
-        self._feed(FromOutside(self._at, event))
-
-    def _secure_evidence(self) -> None:
-        """What proves the promise is on the disk before the ledger points at it."""
-        if self._log is not None:
-            self._log.sync()
-        with self.recording_path.open("rb") as recording:
-            os.fsync(recording.fileno())
-
-    async def _book_callback(self, callback: BookCallback) -> None:
-        try:
-            await asyncio.to_thread(self._ledger.book_callback, callback.at, callback.reason)
-        except Exception as e:
-            self.trouble(f"callback not booked: {e}")
+        self._feed(FromOutside(self._at, await self._booking.store(promise)))
 
     def _begin_handoff(self, reason: str) -> None:
         self._deaf = True
-        self._tell("handoff", reason)
+        self._chronicle.tell("handoff", reason)
         self.keep(self._hand_off(reason))
 
     async def _hand_off(self, reason: str) -> None:
@@ -392,8 +338,8 @@ class CallSession:
                 result = await self._kit.hand_off(self, reason)
             except Exception as e:
                 self.trouble(f"handoff: {e!r}")
-        self._story.handoff = result
-        self._tell("handoff", result.value)
+        self._handoff = result
+        self._chronicle.tell("handoff", result.value)
         if result is HandoffResult.BRIDGED:
             self._watchdog.extend(self._kit.max_seat_talk_s)
         else:
@@ -435,8 +381,9 @@ class CallSession:
             c.waiting = False
             ms = lambda sample: (sample - c.end_sample) * 1000 // RATE_HZ  # noqa: E731
             response_ms = ms(self._at)
-            self._story.response_ms.append(response_ms)
-            self._note(
+            self._chronicle.response_ms.append(response_ms)
+            self._chronicle.log(
+                "note",
                 TurnTiming(
                     c.turn,
                     ms(c.words_at),
@@ -444,43 +391,11 @@ class CallSession:
                     response_ms,
                     round(c.ears_cpu_ms, 1),
                     round(c.understanding_ms, 2),
-                )
+                ),
             )
-        self._tell("robot", line.text, response_ms=response_ms)
+        self._chronicle.tell("robot", line.text, response_ms=response_ms)
 
-    # ---- what stays ----
-
-    def _record(self, customer: bytes, robot: bytes) -> None:
-        if self._recorder is None:
-            return
-        try:
-            self._recorder.write(customer, robot)
-        except RecordingError as e:
-            self._recorder = None
-            self.trouble(f"recording stopped: {e}")
-
-    def _write_log(self, kind: str, value: object) -> None:
-        if self._log is None:
-            return
-        try:
-            self._log.append(self._at, kind, value)
-        except (LogError, CodecError) as e:
-            self._log = None
-            self._story.troubles.append(f"event log stopped: {e}")
-
-    def _note(self, value: object) -> None:
-        self._write_log("note", value)
-
-    def trouble(self, what: str) -> None:
-        """Something went wrong that the call survives: kept with the call and shown."""
-        self._story.troubles.append(what)
-        self._tell("trouble", what)
-
-    def _tell(
-        self, kind: str, text: str = "", *, acts: tuple[str, ...] = (), detail: str = "", response_ms: int | None = None
-    ) -> None:
-        at_s = round(self._at / RATE_HZ, 2)
-        self._observer(News(self.call_id, kind, self._basis.case.case_id, at_s, text, acts, detail, response_ms))
+    # ---- work beside the ticks ----
 
     def keep(self, work: Coroutine[Any, Any, None]) -> None:
         """Run work of this call beside its ticks; the call waits for it before it closes."""
@@ -495,22 +410,17 @@ class CallSession:
 
     def _close(self, outcome: CallOutcome) -> CallResult:
         disposition = self._core.disposition or Disposition.UNCLEAR
-        for resource in (self._recorder, self._log):
-            try:
-                if resource is not None:
-                    resource.close()
-            except (RecordingError, LogError) as e:
-                self._story.troubles.append(str(e))
+        self._chronicle.close()
         return CallResult(
             self.call_id,
             disposition,
             tuple(self._core.flags),
-            self._story.promise,
+            self._booking.promise,
             outcome,
             self._core.customer_turns,
-            tuple(self._story.response_ms),
+            tuple(self._chronicle.response_ms),
             self.recording_path,
             self.log_path,
-            self._story.handoff,
-            tuple(self._story.troubles),
+            self._handoff,
+            tuple(self._chronicle.troubles),
         )

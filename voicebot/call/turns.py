@@ -7,7 +7,7 @@ Rules of this file
   reports back with events.
 - `next_deadline(state, timing)` says when the shell must send the next Tick; earlier Ticks do nothing.
 
-The floor is a pair, and TRANSITIONS lists every way each half can move:
+The floor is a pair, and TRANSITIONS lists every way each half can move (tests hold the reducer to it):
 
     robot      SILENT --started--> SPEAKING --paused--> PAUSED --resumed--> SPEAKING
     customer   SILENT --speech--> SPEAKING --quiet--> TRAILING --speech--> SPEAKING

@@ -16,6 +16,7 @@ _STYLES = {
     "trouble": "red",
     "ended": "bold",
     "promise": "magenta",
+    "withdrawn": "yellow",
     "handoff": "yellow",
 }
 _LABELS = {
@@ -26,6 +27,7 @@ _LABELS = {
     "answered": "接通",
     "flag": "标记",
     "promise": "承诺",
+    "withdrawn": "撤回承诺",
     "callback": "回电",
     "handoff": "转人工",
     "trouble": "异常",

@@ -20,6 +20,7 @@ from voicebot.store.records import (
     NewPromise,
     ReportRow,
     StoredPromise,
+    Withdrawal,
 )
 from voicebot.store.store import LEASE_S, Store, open_store
 
@@ -43,5 +44,6 @@ __all__ = [
     "StoreError",
     "StoreUnavailable",
     "StoredPromise",
+    "Withdrawal",
     "open_store",
 ]

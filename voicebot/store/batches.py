@@ -71,7 +71,8 @@ _REPORT = text(
     LEFT JOIN LATERAL (
         SELECT * FROM calls WHERE calls.attempt_id = a.id ORDER BY started_at DESC, id DESC LIMIT 1) l ON true
     LEFT JOIN LATERAL (
-        SELECT * FROM promises WHERE promises.call_id = l.id ORDER BY confirmed_turn DESC LIMIT 1) p ON true
+        SELECT * FROM promises WHERE promises.call_id = l.id AND withdrawn_at IS NULL
+        ORDER BY confirmed_turn DESC LIMIT 1) p ON true
     LEFT JOIN callbacks b ON b.call_id = l.id
     WHERE c.batch_id = :batch
     ORDER BY c.priority, c.id
@@ -100,3 +101,10 @@ def report(db: Connection, batch_id: int) -> Iterator[ReportRow]:
 def promise_number(key: int) -> str:
     """What people call a promise: P00000042."""
     return f"P{key:08d}"
+
+
+def promise_key(number: str) -> int:
+    """The way back. Raises NotFound for what was never a promise's number."""
+    if not (number.startswith("P") and number[1:].isdecimal()):
+        raise NotFound(f"promise {number}: expected a number like P00000042")
+    return int(number[1:])

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from voicebot.store.batches import promise_number
+from voicebot.store.batches import promise_key, promise_number
 from voicebot.store.errors import NotFound, PromiseConflict
-from voicebot.store.records import CallEnd, NewCall, NewPromise, StoredPromise
+from voicebot.store.records import CallEnd, NewCall, NewPromise, StoredPromise, Withdrawal
 from voicebot.store.tables import attempts, callbacks, calls, promises
 
 
@@ -88,6 +88,28 @@ def add_promise(db: Connection, promise: NewPromise) -> str:
     return stored.promise_id
 
 
+def withdraw(db: Connection, promise_id: str, text: str, from_sample: int, to_sample: int) -> None:
+    key = promise_key(promise_id)
+    struck = db.execute(
+        update(promises)
+        .where(promises.c.id == key, promises.c.withdrawn_at.is_(None))
+        .values(
+            withdrawn_at=func.now(),
+            withdrawn_text=text,
+            withdrawn_from_sample=from_sample,
+            withdrawn_to_sample=to_sample,
+        )
+    )
+    if struck.rowcount == 0 and db.execute(select(promises.c.id).where(promises.c.id == key)).first() is None:
+        raise NotFound(f"promise {promise_id}: no such promise")
+
+
+def flag(db: Connection, call_id: str, name: str) -> None:
+    with_it = func.array_append(func.array_remove(calls.c.flags, name), name)
+    if db.execute(update(calls).where(calls.c.id == call_id).values(flags=with_it)).rowcount == 0:
+        raise NotFound(f"call {call_id}: no such call; start_call comes first")
+
+
 def book_callback(db: Connection, call_id: str, at: datetime | None, reason: str) -> None:
     case_pk, case_id = _case_of(db, call_id)
     new = insert(callbacks).values(call_id=call_id, case_pk=case_pk, case_id=case_id, at=at, reason=reason)
@@ -107,7 +129,11 @@ def _case_of(db: Connection, call_id: str) -> tuple[int | None, str]:
 
 
 def _promise(row: Row[tuple[object, ...]]) -> StoredPromise:
+    withdrawn = None
+    if row.withdrawn_at is not None:
+        withdrawn = Withdrawal(row.withdrawn_at, row.withdrawn_text, row.withdrawn_from_sample, row.withdrawn_to_sample)
     return StoredPromise(
+        withdrawn=withdrawn,
         promise_id=promise_number(row.id),
         case_id=row.case_id,
         created_at=row.created_at,

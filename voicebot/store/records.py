@@ -108,11 +108,22 @@ class NewPromise:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """When and in which words a promise was taken back; samples at 8 kHz of the promise's own recording."""
+
+    at: datetime
+    text: str
+    from_sample: int
+    to_sample: int
+
+
+@dataclass(frozen=True, slots=True)
 class StoredPromise:
     promise_id: str
     case_id: str
     promise: NewPromise
     created_at: datetime
+    withdrawn: Withdrawal | None = None  # it stands while this is None
 
 
 @dataclass(frozen=True, slots=True)

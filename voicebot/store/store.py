@@ -157,6 +157,15 @@ class Store(AbstractContextManager["Store"]):
         """
         return self._db.run(lambda db: calls.add_promise(db, promise), durable=True)
 
+    def withdraw_promise(self, promise_id: str, text: str, from_sample: int, to_sample: int) -> None:
+        """The customer took it back, in these words, at these samples of the same recording. It stays in the ledger,
+        struck; withdrawing it twice changes nothing. Raises NotFound."""
+        self._db.run(lambda db: calls.withdraw(db, promise_id, text, from_sample, to_sample), durable=True)
+
+    def flag_call(self, call_id: str, name: str) -> None:
+        """Write a wish or a warning while the call still goes on; `end_call` has the last word. Raises NotFound."""
+        self._db.run(lambda db: calls.flag(db, call_id, name), durable=True)
+
     def promises_of(self, call_id: str) -> tuple[StoredPromise, ...]:
         return self._db.run(lambda db: calls.promises_of(db, call_id))
 

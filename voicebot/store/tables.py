@@ -157,9 +157,18 @@ promises = Table(
     Column("confirmed_turn", Integer, nullable=False),
     Column("confirmed_text", Text, nullable=False),
     _created(),
+    _time("withdrawn_at"),
+    Column("withdrawn_text", Text),
+    Column("withdrawn_from_sample", BigInteger),
+    Column("withdrawn_to_sample", BigInteger),
     UniqueConstraint("call_id", "confirmed_turn"),
     CheckConstraint("amount > 0", name="amount"),
     CheckConstraint("0 <= from_sample AND from_sample < to_sample", name="span"),
+    CheckConstraint(
+        "(withdrawn_at IS NULL) = (withdrawn_text IS NULL) AND (withdrawn_at IS NULL) = (withdrawn_from_sample IS NULL)"
+        " AND (withdrawn_at IS NULL) = (withdrawn_to_sample IS NULL)",
+        name="withdrawn",
+    ),
     Index("ix_promises_case_pk", "case_pk"),
     Index("ix_promises_pay_date", "pay_date"),
 )
