@@ -87,7 +87,7 @@ class Floor:
         self.wait(ms - 60)
         end = self.now_ms
         self.wait(80)
-        self.feed(SpeechStopped(self.now_ms * 8, end * 8))
+        self.feed(SpeechStopped(self.now_ms * 8, end * 8, self.humming))
 
     def words(self, text: str, completeness: Completeness = COMPLETE, *, backchannel: bool = False) -> None:
         """The ears answer for all audio so far."""
@@ -181,15 +181,39 @@ def test_speech_over_the_robot_lowers_its_voice_then_stops_it() -> None:
     assert floor.state.robot is Robot.SILENT
 
 
-def test_a_hum_lowers_the_voice_and_does_not_stop_it() -> None:
+def test_a_short_hum_lowers_the_voice_and_does_not_stop_it() -> None:
     floor = Floor(humming=True)
     floor.robot()
     floor.wait(1000)
-    floor.speech(350)
+    floor.speech(140)
     floor.words("嗯", backchannel=True)
     floor.wait(1000)
     assert not floor.of(PauseRobot)
     assert [type(c) for _, c in floor.out if isinstance(c, Duck | Unduck | LetGo)] == [Duck, LetGo, Unduck]
+
+
+def test_a_longer_hum_stops_the_voice_only_until_it_ends() -> None:
+    floor = Floor(humming=True)
+    floor.robot()
+    floor.wait(1000)
+    floor.speech(350)
+    [(paused_ms, _)], [(resumed_ms, _)] = floor.of(PauseRobot), floor.of(ResumeRobot)
+    assert paused_ms - 1000 in range(230, 251)
+    assert resumed_ms - 1350 <= 100
+    floor.words("嗯", backchannel=True)
+    floor.wait(1000)
+    assert len(floor.of(PauseRobot)) == 1 and floor.of(LetGo) and floor.state.robot is Robot.SPEAKING
+
+
+def test_words_that_sounded_like_a_hum_stop_the_robot_again() -> None:
+    floor = Floor(humming=True)
+    floor.robot()
+    floor.wait(1000)
+    floor.speech(400)
+    floor.words("你们是谁")
+    floor.wait(600)
+    assert len(floor.of(PauseRobot)) == 2 and len(floor.of(TakeTurn)) == 1
+    assert floor.state.robot is Robot.SILENT
 
 
 def test_a_backchannel_that_stopped_the_robot_lets_it_go_on_where_it_was() -> None:
@@ -206,7 +230,7 @@ def test_a_backchannel_that_stopped_the_robot_lets_it_go_on_where_it_was() -> No
 def test_noise_over_the_robot_is_let_go() -> None:
     floor = Floor(humming=True)
     floor.robot()
-    floor.speech(200)
+    floor.speech(140)
     floor.words("")
     floor.wait(800)
     assert not floor.of(TakeTurn) and not floor.of(PauseRobot)

@@ -210,12 +210,18 @@ class CallSession:
             self._ears.push(frame.rx, self._at)
             self._listen_for_hum(frame.rx)
             edge = self._gate.push(self._vad.push(frame.rx), self._at)
-            if edge is not None:
-                self._feed((turns.SpeechStarted if edge.speech else turns.SpeechStopped)(edge.at, edge.since))
+            if edge is not None and edge.speech:
+                self._feed(turns.SpeechStarted(edge.at, edge.since))
+            elif edge is not None:
+                self._feed(turns.SpeechStopped(edge.at, edge.since, self._humming))
             deadline = self._core.next_deadline()
             if deadline is not None and self._at >= deadline:
-                self._feed(turns.Tick(self._at, self._hum is not None and self._hum.hum_like))
+                self._feed(turns.Tick(self._at, self._humming))
         self._speak_on()
+
+    @property
+    def _humming(self) -> bool:
+        return self._hum is not None and self._hum.hum_like
 
     def _listen_for_hum(self, frame: bytes) -> None:
         """Judge the beginning of speech over the robot's voice, the frames before the VAD noticed it included."""

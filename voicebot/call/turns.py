@@ -22,6 +22,9 @@ Speech over the robot's voice:
 
     onset |<- duck_after ->| lower the voice |<- .. stop_after ->| pause |   words came: let the rest go, take the turn
                                                                          |   only 嗯, 哦, noise: resume where it stopped
+
+A sound like 嗯 gets a little longer before the pause, and the voice goes on the moment that the sound ends, before the
+ears have said what it was; if it was words after all, they stop it again.
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ PARTIAL_OVER_ROBOT_MS = 250  # how often the ears are asked while the customer s
 PARTIAL_MS = 1500  # ... and otherwise: nothing hangs on it, and an ear that is busy answers the last question late
 EARS_PATIENCE_MS = 3000  # ears that have not answered by then are taken for deaf in this turn
 ALMOST_DONE_MS = 700  # speech this close to the end of the robot's words is an answer, not a backchannel
+HUM_MS = 800  # the longest 嗯嗯
 NOISE_MS = 1500  # sound over the robot in which the ears find no word by then is noise
 TAKE_BACK_MS = 1200  # speech that goes on this soon after a taken turn continues it
 
@@ -87,7 +91,7 @@ class Timing:
     hanging_ms: int = 1000
     duck_after_ms: int = 80
     stop_after_ms: int = 170
-    hum_stop_after_ms: int = 450
+    hum_stop_after_ms: int = 230
     max_turn_ms: int = 20000
 
     def wait_ms(self, completeness: Completeness) -> int:
@@ -111,6 +115,7 @@ class SpeechStarted:
 class SpeechStopped:
     at: int
     since: int  # first sample of the silence
+    humming: bool = False  # the speech sounded like 嗯 from its beginning to its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +311,11 @@ def _speech_stopped(s: TurnState, e: SpeechStopped, timing: Timing) -> Result:
     if s.customer is not Customer.SPEAKING:
         return s, ()
     s = replace(s, customer=Customer.TRAILING, silence_since=e.since, asked_at=e.at)
-    return s, (AskEars(s.turn, final=True),)
+    out: tuple[TurnCommand, ...] = (AskEars(s.turn, final=True),)
+    short = e.since - s.onset <= HUM_MS * SAMPLES_PER_MS
+    if e.humming and short and s.robot is Robot.PAUSED and _robot_is_mid_line(s):
+        return replace(s, robot=Robot.SPEAKING), (*out, ResumeRobot())
+    return s, out
 
 
 def _heard(s: TurnState, e: Heard, timing: Timing) -> Result:
