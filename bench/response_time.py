@@ -38,6 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lines", type=int, action="append", help="calls at the same time; repeatable (1 and 4)")
     parser.add_argument("--rounds", type=int, default=1, help="times each persona is called")
+    parser.add_argument("--persona", action="append", help="call only these (file names without .yaml); repeatable")
     parser.add_argument("--keep", type=Path, help="folder for the recordings (a temporary one)")
     options = parser.parse_args()
     settings = load_settings()
@@ -45,17 +46,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.keep or Path(scratch)
         for lines in options.lines or (1, 4):
-            measured, timings = _call_all(settings, lines, options.rounds, folder / f"lines-{lines}")
+            measured, timings = _call_all(settings, lines, options.rounds, options.persona, folder / f"lines-{lines}")
             console.print(_table(lines, measured))
             console.print(_shares(timings))
             console.print(_barge_in(measured))
 
 
-def _call_all(settings: Settings, lines: int, rounds: int, folder: Path) -> tuple[list[Measured], list[TurnTiming]]:
+def _call_all(
+    settings: Settings, lines: int, rounds: int, only: list[str] | None, folder: Path
+) -> tuple[list[Measured], list[TurnTiming]]:
     """Call every persona `rounds` times, with `lines` at once; return what was measured outside and inside."""
     # Where a person takes over, a person answers: those calls are left out.
     demo = sorted(p for p in PERSONAS.glob("*.yaml") if p.name not in ("seat.yaml", "07_demands_person.yaml"))
     cast = [*(PERSONAS / "bench" / f"{name}.yaml" for name in (*TALKERS, *INTERRUPTERS)), *demo]
+    cast = [p for p in cast if not only or p.stem in only]
     folder.mkdir(parents=True, exist_ok=True)
     people = [p for p in map(load_persona, cast) if p.answer.kind.value == "answer" and p.lines and not p.shouts]
     cases = folder / "cases.csv"

@@ -175,8 +175,8 @@ def test_speech_over_the_robot_lowers_its_voice_then_stops_it() -> None:
     onset = 1000
     [(ducked_ms, _)] = floor.of(Duck)
     [(paused_ms, _)] = floor.of(PauseRobot)
-    assert ducked_ms - onset <= 100
-    assert paused_ms - onset <= 190
+    assert ducked_ms - onset <= 80
+    assert paused_ms - onset <= 150
     assert [type(c) for _, c in floor.out[-2:]] == [DropRobot, TakeTurn]
     assert floor.state.robot is Robot.SILENT
 
@@ -185,7 +185,7 @@ def test_a_short_hum_lowers_the_voice_and_does_not_stop_it() -> None:
     floor = Floor(humming=True)
     floor.robot()
     floor.wait(1000)
-    floor.speech(140)
+    floor.speech(100)
     floor.words("嗯", backchannel=True)
     floor.wait(1000)
     assert not floor.of(PauseRobot)
@@ -198,7 +198,7 @@ def test_a_longer_hum_stops_the_voice_only_until_it_ends() -> None:
     floor.wait(1000)
     floor.speech(350)
     [(paused_ms, _)], [(resumed_ms, _)] = floor.of(PauseRobot), floor.of(ResumeRobot)
-    assert paused_ms - 1000 in range(230, 251)
+    assert paused_ms - 1000 in range(190, 211)
     assert resumed_ms - 1350 <= 100
     floor.words("嗯", backchannel=True)
     floor.wait(1000)
@@ -230,7 +230,7 @@ def test_a_backchannel_that_stopped_the_robot_lets_it_go_on_where_it_was() -> No
 def test_noise_over_the_robot_is_let_go() -> None:
     floor = Floor(humming=True)
     floor.robot()
-    floor.speech(140)
+    floor.speech(100)
     floor.words("")
     floor.wait(800)
     assert not floor.of(TakeTurn) and not floor.of(PauseRobot)
@@ -263,7 +263,7 @@ def test_the_voice_comes_back_up_when_the_line_ends_while_it_is_lowered() -> Non
     floor.robot()
     floor.wait(1000)
     floor.feed(SpeechStarted(floor.now_ms * 8, floor.now_ms * 8))
-    floor.wait(200)
+    floor.wait(140)
     assert floor.of(Duck)
     floor.feed(RobotFinished(floor.now_ms * 8))
     assert floor.of(Unduck)

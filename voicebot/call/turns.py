@@ -23,8 +23,8 @@ Speech over the robot's voice:
     onset |<- duck_after ->| lower the voice |<- .. stop_after ->| pause |   words came: let the rest go, take the turn
                                                                          |   only 嗯, 哦, noise: resume where it stopped
 
-A sound like 嗯 gets a little longer before the pause, and the voice goes on the moment that the sound ends, before the
-ears have said what it was; if it was words after all, they stop it again.
+A sound like 嗯 gets a little longer before the pause. After 嗯, 哦, 好, after anything that short, the voice goes on the
+moment that the sound ends, before the ears have said what it was; if it was words after all, they stop it again.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ PARTIAL_MS = 1500  # ... and otherwise: nothing hangs on it, and an ear that is 
 EARS_PATIENCE_MS = 3000  # ears that have not answered by then are taken for deaf in this turn
 ALMOST_DONE_MS = 700  # speech this close to the end of the robot's words is an answer, not a backchannel
 HUM_MS = 800  # the longest 嗯嗯
+BLIP_MS = 400  # 哦, 啊, 好, 对
 NOISE_MS = 1500  # sound over the robot in which the ears find no word by then is noise
 TAKE_BACK_MS = 1200  # speech that goes on this soon after a taken turn continues it
 
@@ -89,9 +90,9 @@ class Timing:
     complete_ms: int = 250
     open_ms: int = 600
     hanging_ms: int = 1000
-    duck_after_ms: int = 80
-    stop_after_ms: int = 170
-    hum_stop_after_ms: int = 230
+    duck_after_ms: int = 60
+    stop_after_ms: int = 130
+    hum_stop_after_ms: int = 190
     max_turn_ms: int = 20000
 
     def wait_ms(self, completeness: Completeness) -> int:
@@ -312,8 +313,8 @@ def _speech_stopped(s: TurnState, e: SpeechStopped, timing: Timing) -> Result:
         return s, ()
     s = replace(s, customer=Customer.TRAILING, silence_since=e.since, asked_at=e.at)
     out: tuple[TurnCommand, ...] = (AskEars(s.turn, final=True),)
-    short = e.since - s.onset <= HUM_MS * SAMPLES_PER_MS
-    if e.humming and short and s.robot is Robot.PAUSED and _robot_is_mid_line(s):
+    short = e.since - s.onset <= (HUM_MS if e.humming else BLIP_MS) * SAMPLES_PER_MS
+    if short and s.robot is Robot.PAUSED and _robot_is_mid_line(s):
         return replace(s, robot=Robot.SPEAKING), (*out, ResumeRobot())
     return s, out
 
