@@ -10,6 +10,7 @@ Rules of this file
 - The same sentence is never said twice in a row.
 - A stored promise decides the disposition, a crisis outranks even that. What the customer takes back before the call
   is over is struck from the ledger at once, and what follows is answered as if the read-back had just been heard.
+- What is said of the money before the right party has confirmed is kept, and taken up in place of the first question.
 - Silence after the closing words is no silence: the call is over.
 - Every call gets its last Conclude together with its one HangUp, or is bridged to a person.
 
@@ -60,6 +61,21 @@ SILENCES_BEFORE_END = 2
 UNCLEAR_BEFORE_END = 2
 MISHEARD_SHARE = 0.5  # a question heard less than this cannot have been answered by one or two characters
 _QUESTIONS = frozenset(a for a in Act if a.startswith("ask_")) | {Act.SUSPECT_SCAM}
+_TAKES_UP = (Pending.ASK_PAY_TODAY, Pending.ASK_PAY_DATE)
+_OF_THE_MONEY = frozenset(
+    {
+        Act.PROMISE_PAY,
+        Act.PROMISE_PARTIAL,
+        Act.ALREADY_PAID,
+        Act.REFUSE_PAY,
+        Act.HARDSHIP,
+        Act.REQUEST_EXTENSION,
+        Act.REQUEST_INSTALLMENT,
+        Act.REQUEST_WAIVER,
+        Act.DISPUTE_DEBT,
+        Act.DISPUTE_AMOUNT,
+    }
+)
 _TAKES_BACK = (Act.DENY, Act.REFUSE_PAY, Act.DISPUTE_DEBT, Act.ALREADY_PAID, Act.HARDSHIP, Act.REQUEST_EXTENSION)
 _DEFERRABLE = (Act.CRISIS, Act.STOP_CALLING, Act.COMPLAINT, Act.REQUEST_HUMAN)
 
@@ -128,7 +144,7 @@ class _Step(Speaking):
             self._finish(self._disposition_so_far())
         elif self.state.silences > SILENCES_BEFORE_END:
             self._say("silence_bye")
-            self._finish(self._disposition_so_far() if self.state.verified else Disposition.NO_RESPONSE)
+            self._finish(self._disposition_so_far() if self.state.turns else Disposition.NO_RESPONSE)
         else:
             self._stay(("silence",))
 
@@ -230,9 +246,11 @@ class _Step(Speaking):
         leads = ["stop_calling_noted"] if u.has(Act.STOP_CALLING) else []
         if u.has(Act.STOP_CALLING):
             self._flag("stop_calling")
-        for act in u.acts:
+        for act in self._in_turn(u):
             if (follows := self._reaction_to(act)) is not None:
                 self._set(unclear=0, fillers=0)
+                if not self.state.verified:
+                    self._carry(u)
                 self._react(follows, u, leads + self._asides(u, act, follows))
                 return
         if u.primary is Act.FILLER and self.state.fillers == 0:
@@ -242,6 +260,26 @@ class _Step(Speaking):
             self._react(self.node.otherwise, u, leads)
         else:
             self._not_understood()
+
+    def _in_turn(self, u: Understanding) -> tuple[Act, ...]:
+        """The acts in the order in which they are answered: who he is comes before what he says of the money."""
+        if self.state.verified or Act.SELF not in u.acts or Act.SELF not in self.node.on:
+            return u.acts
+        return (Act.SELF, *(a for a in u.acts if a is not Act.SELF))
+
+    def _carry(self, u: Understanding) -> None:
+        """Keep what cannot be spoken of yet."""
+        money = tuple(a for a in u.acts if a in _OF_THE_MONEY)
+        if money:
+            self._set(carried=replace(u, acts=money), carried_turn=self.state.turn)
+
+    def _take_up(self) -> None:
+        """Answer now what was said before the right party had confirmed."""
+        u, turn = self.state.carried, self.state.turn
+        assert u is not None
+        self._set(carried=None, turn=self.state.carried_turn)
+        self._answer(u)
+        self._set(turn=turn)
 
     def _takes_back(self, u: Understanding) -> bool:
         """Whether these words undo or change the promise that was just stored."""
@@ -286,7 +324,7 @@ class _Step(Speaking):
             self._finish(Disposition.REFUSED if self.state.verified else Disposition.UNCLEAR)
             return
         if act in (Act.WRONG_PERSON, Act.THIRD_PARTY, Act.WILL_RELAY, Act.DECEASED_OR_DETAINED):
-            self._set(verified=False, offer=Offer())
+            self._set(verified=False, offer=Offer(), carried=None)
         self._set(unclear=0, fillers=0)
         self._react(reaction, u)
 
@@ -441,6 +479,9 @@ class _Step(Speaking):
                 node_id = node.exhausted
                 continue
             self._set(visits=bumped(self.state.visits, node_id), node=node_id)
+            if self.state.verified and self.state.carried is not None and node.ask in _TAKES_UP:
+                self._take_up()
+                return
             for line_id in node.again if before and node.again else node.say:
                 self._say(line_id)
             if node.ask is not None:

@@ -43,7 +43,7 @@ def extend(offer: Offer, u: Understanding, pending: Pending, turn: int, case: Ca
     day, amount, partial = offer.pay_date, offer.amount, offer.partial
     if slots.pay_date is not None:
         day = slots.pay_date
-    elif day is None and pending is Pending.ASK_PAY_TODAY and u.primary is Act.AFFIRM:
+    elif day is None and pending is Pending.ASK_PAY_TODAY and (u.agrees or u.primary is Act.AFFIRM):
         day = today
     named = _named_amount(u, case)
     if named is not None:

@@ -86,8 +86,7 @@ class RuleUnderstander:
         if not words:
             return Understanding(text, (Act.FILLER,), confidence=_SURE)
         if (short := _short_answer(words, pending)) is not None:
-            slots = Slots(pay_date=now.date()) if _means_today(short, pending) else Slots()
-            return Understanding(text, (short,), slots, _SURE)
+            return Understanding(text, (short,), confidence=_SURE, agrees=is_bare_yes(words))
         found = _acts_by_table(words, pending)
         slots, offers = _slots(words, pending, now, found)
         acts = _settle([*found, *offers])
@@ -133,8 +132,9 @@ def _short_answer(words: str, pending: Pending) -> Act | None:
     return None
 
 
-def _means_today(act: Act, pending: Pending) -> bool:
-    return act is Act.PROMISE_PAY and pending is Pending.ASK_PAY_TODAY
+def is_bare_yes(words: str) -> bool:
+    """Whether normalised words say yes and nothing else: what they agree to is the question's to say."""
+    return _HUM.match(words) is not None or SHORT_YES.match(core(words)) is not None
 
 
 def _acts_by_table(words: str, pending: Pending) -> list[Act]:

@@ -53,6 +53,8 @@ class State:
     disclosed: tuple[str, ...] = ()
     cut: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    carried: Understanding | None = None  # said of the money before the right party was confirmed; taken up after it
+    carried_turn: int = 0
     stored: bool = False
     readback: str = ""  # the node in which the stored promise was confirmed
     storing: bool = False  # also after the customer hung up: the answer may still come

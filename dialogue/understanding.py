@@ -29,6 +29,7 @@ class Understanding:
     acts: tuple[Act, ...]
     slots: Slots = Slots()
     confidence: float = 1.0
+    agrees: bool = False  # a bare yes: 好, 行, 可以, 嗯
 
     @property
     def primary(self) -> Act:

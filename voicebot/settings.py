@@ -83,6 +83,13 @@ class Call(_Section):
     grace_s: float = 15.0  # between the polite end that it asks for and its BYE
 
 
+class Understanding(_Section):
+    """Who reads what the customer means: the trained classifier, or the rules that need no model."""
+
+    by: Literal["auto", "trained", "rules"] = "auto"  # auto: trained where the model is
+    model: Path = PROJECT_ROOT / "models" / "intent"
+
+
 class Store(_Section):
     url: str | None = None  # postgresql+psycopg://...; None: the private server under the data folder
 
@@ -94,6 +101,7 @@ class Settings(_Section):
     speech: Speech = Speech()
     turns: Turns = Turns()
     call: Call = Call()
+    understanding: Understanding = Understanding()
     store: Store = Store()
     timezone: str = "Asia/Shanghai"
     bank: str = "示例银行"

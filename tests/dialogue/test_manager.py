@@ -459,3 +459,27 @@ def test_a_hang_up_before_any_word_concludes(m1: Script) -> None:
     state, commands = step(m1, Call(m1).state, CustomerHungUp(NOW))
     assert commands == (Conclude(Disposition.UNCLEAR), HangUp())
     assert step(m1, state, CustomerHungUp(NOW))[1] == ()
+
+
+def test_who_he_is_and_what_he_promises_in_one_breath(m1: Script) -> None:
+    told = Call(m1).mean(Act.PROMISE_PAY, Act.SELF, slots=Slots(pay_date=date(2026, 11, 20)))
+    assert told.line_ids[1:] == ["disclose", "facts", "readback"]
+    told.say("对")
+    assert told.promise is not None
+    assert (told.promise.pay_date, told.promise.said_turn) == (date(2026, 11, 20), 1)
+
+
+def test_a_promise_made_too_early_is_taken_up_once_the_right_party_confirmed(m1: Script) -> None:
+    told = call(m1, "我周五还", "是我")
+    assert told.line_ids[-3:] == ["disclose", "facts", "readback"]
+    assert told.say("对").promises[0].said_turn == 1
+
+
+def test_what_somebody_else_said_is_not_taken_up(m1: Script) -> None:
+    told = Call(m1).mean(Act.PROMISE_PAY, slots=Slots(pay_date=date(2026, 11, 20))).mean(Act.THIRD_PARTY)
+    assert told.state.carried is None
+
+
+def test_words_and_then_silence_are_not_no_response(m1: Script) -> None:
+    assert call(m1, "你哪位", SILENCE, SILENCE, SILENCE).disposition is Disposition.UNCLEAR
+    assert call(m1, SILENCE, SILENCE, SILENCE).disposition is Disposition.NO_RESPONSE

@@ -23,8 +23,8 @@ Speech over the robot's voice:
     onset |<- duck_after ->| lower the voice |<- .. stop_after ->| pause |   words came: let the rest go, take the turn
                                                                          |   only 嗯, 哦, noise: resume where it stopped
 
-A sound like 嗯 gets a little longer before the pause. After 嗯, 哦, 好, after anything that short, the voice goes on the
-moment that the sound ends, before the ears have said what it was; if it was words after all, they stop it again.
+A sound like 嗯 gets a little longer before the pause. After 嗯, 哦, 好, after anything that short, the voice goes on
+the moment that the sound ends, before the ears have said what it was; if it was words after all, they stop it again.
 """
 
 from __future__ import annotations

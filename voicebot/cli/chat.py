@@ -13,34 +13,14 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from dialogue.acts import Disposition, Pending
-from dialogue.manager import initial_state, step
-from dialogue.protocol import (
-    BookCallback,
-    CallStarted,
-    CaseFacts,
-    Conclude,
-    CustomerHungUp,
-    CustomerSaid,
-    CustomerSilent,
-    Event,
-    Flag,
-    Handoff,
-    HandoffEnded,
-    HandoffResult,
-    HangUp,
-    LineHeard,
-    Listen,
-    PromiseStored,
-    Speak,
-    StorePromise,
-)
-from dialogue.rules import make_understander
+from dialogue.protocol import CaseFacts, Command, Handoff, Speak
 from dialogue.script import Script
-from dialogue.understanding import Slots
+from dialogue.understanding import Slots, Understander, Understanding
+from voicebot.call.typed import TypedCall
 from voicebot.campaign.scripts import find_script
 from voicebot.cases import load_case
 from voicebot.cli.common import ConfigOption, ScriptOption, fail, settings_or_fail, user_errors
+from voicebot.intent.understander import understander_of
 
 out = Console(highlight=False, soft_wrap=True)
 
@@ -69,7 +49,8 @@ def chat(
     with user_errors():
         told = find_script(script, settings)
         facts = load_case(case, clock, zone, default_bank=settings.bank)
-    _Chat(told, facts, clock, bridged).run(_typed())
+        understander = understander_of(settings)
+    _Chat(told, facts, clock, understander, bridged).run(_typed())
 
 
 def _typed() -> Iterator[str]:
@@ -84,79 +65,46 @@ def _typed() -> Iterator[str]:
 
 
 class _Chat:
-    """One typed call: feeds the dialogue, shows what it does, and plays the parts of ledger and seat."""
+    """Shows a typed call while it goes on."""
 
-    def __init__(self, script: Script, case: CaseFacts, now: datetime, bridged: bool) -> None:
-        self.script, self.case, self.now, self.bridged = script, case, now, bridged
-        self.state = initial_state(script)
-        self.understander = make_understander()
-        self.pending = Pending.OPENING
-        self.over = False
-        self.turns = 0
-        self.disposition: Disposition | None = None
-        self.promise: StorePromise | None = None
-        self.callback: BookCallback | None = None
-        self.flags: list[str] = []
+    def __init__(
+        self, script: Script, case: CaseFacts, now: datetime, understander: Understander, bridged: bool
+    ) -> None:
+        self.call = TypedCall(script, case, now, understander, bridged=bridged, watch=self._show)
 
     def run(self, typed: Iterator[str]) -> None:
-        self._feed(CallStarted(self.case, self.now))
-        while not self.over:
+        while not self.call.over:
             words = next(typed, None)
             if words is None:
                 out.print("[dim]（客户挂机）[/]")
-                self._feed(CustomerHungUp(self.now))
-                break
-            self._customer(words)
+                self.call.hang_up()
+                continue
+            if not words:
+                out.print("[dim]  （沉默）[/]")
+            self.call.say(words)
         self._summary()
 
-    def _customer(self, words: str) -> None:
-        if not words:
-            out.print("[dim]  （沉默）[/]")
-            self._feed(CustomerSilent(self.now))
-            return
-        understood = self.understander.understand(words, pending=self.pending, now=self.now)
-        acts = " ".join(understood.acts)
-        out.print(f"[dim]  {escape(f'[{acts}]')} {escape(_slots(understood.slots))}[/]")
-        self.turns += 1
-        self._feed(CustomerSaid(understood, self.turns, self.now))
-
-    def _feed(self, event: Event) -> None:
-        events = [event]
-        while events:
-            self.state, commands = step(self.script, self.state, events.pop(0))
-            for command in commands:
-                match command:
-                    case Speak():
-                        out.print(f"[bold cyan]机器人[/] {escape(command.text)}")
-                        events.append(LineHeard(command.line_id, 1.0))
-                    case Listen():
-                        self.pending = command.pending
-                    case StorePromise():
-                        self.promise = command
-                        events.append(PromiseStored("chat"))
-                    case Handoff():
-                        result = HandoffResult.BRIDGED if self.bridged else HandoffResult.NO_ANSWER
-                        out.print(f"[dim]  （转接人工：{escape(command.reason)}，{result.value}）[/]")
-                        self.over = self.bridged
-                        events.append(HandoffEnded(result, self.now))
-                    case BookCallback():
-                        self.callback = command
-                    case Flag():
-                        self.flags.append(command.name)
-                    case Conclude():
-                        self.disposition = command.disposition
-                    case HangUp():
-                        self.over = True
+    def _show(self, happened: Command | Understanding) -> None:
+        match happened:
+            case Understanding():
+                acts = escape(f"[{' '.join(happened.acts)}]")
+                out.print(f"[dim]  {acts} {escape(_slots(happened.slots))} {happened.confidence:.2f}[/]")
+            case Speak():
+                out.print(f"[bold cyan]机器人[/] {escape(happened.text)}")
+            case Handoff():
+                out.print(f"[dim]  （转接人工：{escape(happened.reason)}）[/]")
 
     def _summary(self) -> None:
-        out.print(f"\n[bold]结果[/] {self.disposition or '-'}")
-        if self.promise is not None:
-            kind = "，部分" if self.promise.partial else ""
-            out.print(f"[bold]承诺[/] {self.promise.pay_date} {self.promise.amount}元{kind}（试聊，没有入库）")
-        if self.callback is not None:
-            out.print(f"[bold]回电[/] {self.callback.at or '未约时间'}（{self.callback.reason}）")
-        if self.flags:
-            out.print(f"[bold]标记[/] {' '.join(self.flags)}")
+        out.print(f"\n[bold]结果[/] {self.call.disposition or '-'}")
+        if self.call.promise is not None:
+            kind = "，部分" if self.call.promise.partial else ""
+            out.print(
+                f"[bold]承诺[/] {self.call.promise.pay_date} {self.call.promise.amount}元{kind}（试聊，没有入库）"
+            )
+        if self.call.callback is not None:
+            out.print(f"[bold]回电[/] {self.call.callback.at or '未约时间'}（{self.call.callback.reason}）")
+        if self.call.flags:
+            out.print(f"[bold]标记[/] {' '.join(self.call.flags)}")
 
 
 def _slots(slots: Slots) -> str:

@@ -21,6 +21,8 @@ from voicebot.cases import CasesError
 from voicebot.debtor.persona import PersonaError
 from voicebot.debtor.process import DebtorFailed
 from voicebot.debtor.record import RecordError
+from voicebot.intent.classifier import ModelError
+from voicebot.intent.data import DataError
 from voicebot.settings import Settings, SettingsError, load_settings
 from voicebot.speech.asr.base import AsrError
 from voicebot.speech.tts.errors import VoiceError
@@ -42,6 +44,8 @@ USER_ERRORS: tuple[type[Exception], ...] = (
     DebtorFailed,
     PersonaError,
     RecordError,
+    ModelError,
+    DataError,
     OSError,
 )
 

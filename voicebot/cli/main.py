@@ -11,6 +11,8 @@ COMMANDS = (
     "call",
     "run",
     "chat",
+    "understand",
+    "converse",
     "debtor",
     "models",
     "transcribe",

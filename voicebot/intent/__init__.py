@@ -1,0 +1,1 @@
+"""The trained understanding: its data, its network, its training, and the understander that a call uses."""

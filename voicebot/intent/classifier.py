@@ -1,0 +1,131 @@
+"""Which acts does a turn carry? The trained network as a call uses it: one ONNX file, one core, a millisecond or two.
+
+The folder of a model:
+    model.onnx     int8 weights; inputs pieces, characters, pending; outputs acts (logits), primary (logits)
+    pieces.tsv     the vocabulary, as `voicebot.intent.pieces` reads it
+    model.json     what else belongs to it: acts, pending questions, thresholds, temperature, what it was trained on
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dialogue.acts import PRIMARY_RANK, Act, Pending
+from voicebot.intent.pieces import PAD, Vocabulary
+
+NETWORK, PIECES, FACTS = "model.onnx", "pieces.tsv", "model.json"
+Floats = npt.NDArray[np.float32]
+
+
+class ModelError(RuntimeError):
+    """A model that cannot be used; the message names the folder, what is wrong and the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the network makes of one turn: a probability for each act, and for each to be the primary one."""
+
+    acts: dict[Act, float]
+    primary: dict[Act, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Acts, primary first, and how likely the primary one is right (calibrated)."""
+
+    acts: tuple[Act, ...]
+    confidence: float
+
+
+class IntentClassifier:
+    """Thread-safe; the same words always give the same answer on the same kind of processor. Raises ModelError."""
+
+    def __init__(self, folder: Path) -> None:
+        import onnxruntime as ort
+
+        way_out = "restore the folder from the repository, or train one: voicebot intent train"
+        try:
+            facts = json.loads((folder / FACTS).read_text("utf-8"))
+            self.acts = tuple(Act(name) for name in facts["acts"])
+            self._pending = {Pending(name): i for i, name in enumerate(facts["pending"])}
+            self._thresholds = np.array([facts["thresholds"][a] for a in self.acts], np.float32)
+            self._temperature = float(facts["temperature"])
+            self.vocabulary = Vocabulary.read(folder / PIECES)
+            network = (folder / NETWORK).read_bytes()
+        except (OSError, ValueError, KeyError) as e:
+            raise ModelError(f"{folder}: not an intent model ({type(e).__name__}: {e}); {way_out}") from e
+        if set(self.acts) != set(Act) or set(self._pending) != set(Pending):
+            raise ModelError(f"{folder}: was trained for other acts or questions than this program's; {way_out}")
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+        except Exception as e:
+            raise ModelError(f"{folder / NETWORK}: damaged ({type(e).__name__}); {way_out}") from e
+        self.facts = facts
+        self.name = f"intent-{hashlib.sha256(network).hexdigest()[:8]}"
+
+    def read(self, text: str, pending: Pending) -> Reading:
+        """Probabilities for one turn."""
+        acts, primary = self._run([(text, pending)])
+        return Reading(
+            {a: float(p) for a, p in zip(self.acts, _sigmoid(acts[0]), strict=True)},
+            {a: float(p) for a, p in zip(self.acts, _softmax(primary[0] / self._temperature), strict=True)},
+        )
+
+    def decide(self, text: str, pending: Pending) -> Decision:
+        """The acts of one turn, in the contract's order."""
+        return self.decide_all([(text, pending)])[0]
+
+    def decide_all(self, turns: Sequence[tuple[str, Pending]]) -> list[Decision]:
+        """Many turns at once: for measuring."""
+        acts, primary = self._run(turns)
+        return [self._decide(a, p) for a, p in zip(acts, primary, strict=True)]
+
+    def _decide(self, acts: Floats, primary: Floats) -> Decision:
+        likely = _softmax(primary / self._temperature)
+        chosen = set(np.flatnonzero(_sigmoid(acts) > self._thresholds)) | {int(likely.argmax())}
+        order = sorted(chosen, key=lambda i: (self._rank[i], -likely[i]))
+        return Decision(tuple(self.acts[i] for i in order), float(likely[order[0]]))
+
+    @cached_property
+    def _rank(self) -> list[int]:
+        """Place of each act in the contract's ranking; all that it does not rank come last."""
+        return [PRIMARY_RANK.index(a) if a in PRIMARY_RANK else len(PRIMARY_RANK) for a in self.acts]
+
+    def _run(self, turns: Sequence[tuple[str, Pending]]) -> tuple[Floats, Floats]:
+        encoded = [self.vocabulary.encode(text) for text, _ in turns]
+        inputs = {
+            "pieces": padded([pieces for pieces, _ in encoded]),
+            "characters": padded([characters for _, characters in encoded]),
+            "pending": np.array([self._pending[pending] for _, pending in turns], np.int64),
+        }
+        acts, primary = self._session.run(["acts", "primary"], inputs)
+        return acts, primary
+
+
+def padded(rows: Sequence[Sequence[int]]) -> npt.NDArray[np.int64]:
+    """Rows of ids of different length as one table, PAD at the ends."""
+    table = np.full((len(rows), max(map(len, rows))), PAD, np.int64)
+    for i, row in enumerate(rows):
+        table[i, : len(row)] = row
+    return table
+
+
+def _sigmoid(x: Floats) -> Floats:
+    return 1 / (1 + np.exp(-x))
+
+
+def _softmax(x: Floats) -> Floats:
+    e = np.exp(x - x.max())
+    return e / e.sum()

@@ -1,0 +1,54 @@
+"""Who reads what the customer means? Puts the trained classifier and the slot rules behind `dialogue.understanding`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache, lru_cache
+from pathlib import Path
+
+from dialogue.acts import Act, Pending
+from dialogue.completeness import judge
+from dialogue.rules import is_bare_yes, make_understander, normalise
+from dialogue.slots import find_slots
+from dialogue.understanding import Completeness, Understander, Understanding
+from voicebot.intent.classifier import NETWORK, Decision, IntentClassifier
+from voicebot.settings import Settings
+
+REMEMBERED = 256  # turns: partials ask the same words again and again
+
+
+class TrainedUnderstander:
+    """Acts by the network, values by rule. The same words, question and clock give the same answer."""
+
+    def __init__(self, classifier: IntentClassifier) -> None:
+        self.name = classifier.name
+        self._decide = lru_cache(REMEMBERED)(classifier.decide)
+
+    def understand(self, text: str, *, pending: Pending, now: datetime) -> Understanding:
+        words = normalise(text)
+        if not words:
+            return Understanding(text, (Act.FILLER,))
+        decision: Decision = self._decide(words, pending)
+        return Understanding(
+            text,
+            decision.acts,
+            find_slots(words, decision.acts, now),
+            round(decision.confidence, 4),
+            agrees=is_bare_yes(words),
+        )
+
+    def completeness(self, text: str, *, pending: Pending) -> Completeness:
+        return judge(normalise(text), pending)
+
+
+def understander_of(settings: Settings) -> Understander:
+    """The understander that the settings name, made once per process. Raises ModelError."""
+    chosen, folder = settings.understanding.by, settings.understanding.model
+    if chosen == "rules" or (chosen == "auto" and not (folder / NETWORK).is_file()):
+        return make_understander()
+    return _trained(folder)
+
+
+@cache
+def _trained(folder: Path) -> Understander:
+    return TrainedUnderstander(IntentClassifier(folder))
