@@ -13,9 +13,9 @@ from enum import StrEnum
 
 from dialogue.acts import Act, Pending
 from dialogue.loader import inherited_lines
-from dialogue.manager import MANDATORY_DISCLOSURES
 from dialogue.script import (
     CALL_VARIABLES,
+    MANDATORY_DISCLOSURES,
     PROTECTED_ACTS,
     Do,
     Line,

@@ -17,6 +17,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from dialogue.acts import Act, Disposition, Pending
+from dialogue.knowledge import NOTHING_KNOWN, Knowledge
 
 CASE_VARIABLES = frozenset(
     {
@@ -98,6 +99,9 @@ PROTECTED_ACTS = frozenset(
     }
 )
 """What a script can word but not lose: `dialogue.base` says what follows from them, in every script."""
+
+MANDATORY_DISCLOSURES = frozenset({"identity", "ai", "recorded"})
+"""What whoever answers must have heard to its end before the debt is spoken of."""
 
 _VARIABLE = re.compile(r"\{([a-z_]+)\}")
 _CLAUSE = re.compile(r"[^、，。？！；]*[、，。？！；]+[”」』]?|[^、，。？！；]+$")
@@ -256,6 +260,7 @@ class Script:
     stored: str | None  # node after PromiseStored
     store_failed: str | None  # node after PromiseStoreFailed
     forbidden: tuple[str, ...] = ()
+    knowledge: Knowledge = NOTHING_KNOWN  # what the bank can answer beside the script's own reactions
     source: str = ""
     own_lines: frozenset[str] = frozenset()  # written in this script, not inherited
     own_nodes: frozenset[str] = frozenset()

@@ -105,6 +105,7 @@ class Settings(_Section):
     store: Store = Store()
     timezone: str = "Asia/Shanghai"
     bank: str = "示例银行"
+    knowledge: Path | None = PROJECT_ROOT / "config" / "knowledge.zh.yaml"  # answers beside the scripts' own
     scripts: tuple[Path, ...] = Field(default=(PROJECT_ROOT / "scripts",))
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from dialogue.knowledge_file import load_knowledge, with_knowledge
 from dialogue.loader import load_script
 from dialogue.script import Script, ScriptError
 from voicebot.settings import Settings
@@ -31,13 +32,19 @@ def script_file(name: str, settings: Settings) -> Path:
 
 
 def find_script(name: str, settings: Settings) -> Script:
-    """Read the script `name` (or the file of that path). Raises ScriptError with file, line and way out."""
-    return _read(script_file(name, settings))
+    """Read the script `name` (or the file of that path), with what the bank knows beside it. Raises ScriptError with
+    file, line and way out."""
+    return _read(script_file(name, settings), settings.knowledge)
 
 
 @cache
-def _read(path: Path) -> Script:
+def _read(path: Path, knowledge: Path | None) -> Script:
+    script = load_script(_text(path), str(path))
+    return with_knowledge(script, load_knowledge(_text(knowledge), str(knowledge))) if knowledge else script
+
+
+def _text(path: Path) -> str:
     try:
-        return load_script(path.read_text("utf-8"), str(path))
+        return path.read_text("utf-8")
     except UnicodeDecodeError as e:
         raise ScriptError(f"{path}: not UTF-8 text: {e}") from e

@@ -1,0 +1,197 @@
+"""What does a turn call for? Chooses the reaction to what the customer meant, and says when nothing was understood."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dialogue.acting import Acting
+from dialogue.acts import Act, Disposition, Pending
+from dialogue.policy import Offer
+from dialogue.protocol import (
+    WithdrawPromise,
+)
+from dialogue.script import MANDATORY_DISCLOSURES, PROTECTED_ACTS, Reaction
+from dialogue.understanding import Slots, Understanding
+
+UNCLEAR_BEFORE_END = 2
+MISHEARD_SHARE = 0.5  # a question heard less than this cannot have been answered by one or two characters
+_QUESTIONS = frozenset(a for a in Act if a.startswith("ask_")) | {Act.SUSPECT_SCAM}
+SURE_OVER_THE_CASE = 0.75  # similarity from which general knowledge is preferred to the case's own figures
+_FROM_THE_CASE = (Act.ASK_AMOUNT, Act.ASK_DUE_DATE)
+_OF_THE_MONEY = frozenset(
+    {
+        Act.PROMISE_PAY,
+        Act.PROMISE_PARTIAL,
+        Act.ALREADY_PAID,
+        Act.REFUSE_PAY,
+        Act.HARDSHIP,
+        Act.REQUEST_EXTENSION,
+        Act.REQUEST_INSTALLMENT,
+        Act.REQUEST_WAIVER,
+        Act.DISPUTE_DEBT,
+        Act.DISPUTE_AMOUNT,
+    }
+)
+_TAKES_BACK = (Act.DENY, Act.REFUSE_PAY, Act.DISPUTE_DEBT, Act.ALREADY_PAID, Act.HARDSHIP, Act.REQUEST_EXTENSION)
+_DEFERRABLE = (Act.CRISIS, Act.STOP_CALLING, Act.COMPLAINT, Act.REQUEST_HUMAN)
+
+
+class Answering(Acting):
+    """One step in the making, able to answer a customer's turn."""
+
+    def _answer(self, u: Understanding) -> None:
+        if self._misheard(u):
+            self._stay()
+            return
+        if self.state.stored and self._takes_back(u):
+            self._withdraw()
+        if protected := self._protected(u):
+            act, reaction = protected
+            self._protect(act, reaction, u)
+            return
+        if u.primary is Act.REQUEST_REPEAT and Act.REQUEST_REPEAT not in self.node.on:
+            self._repeat()
+            return
+        if (answer := self._known(u)) is not None:
+            self._set(unclear=0, fillers=0)
+            self._stay((answer,))
+            return
+        leads = ["stop_calling_noted"] if u.has(Act.STOP_CALLING) else []
+        if u.has(Act.STOP_CALLING):
+            self._flag("stop_calling")
+        for act in self._in_turn(u):
+            if (follows := self._reaction_to(act)) is not None:
+                self._set(unclear=0, fillers=0)
+                if not self.state.verified:
+                    self._carry(u)
+                self._react(follows, u, leads + self._asides(u, act, follows))
+                return
+        if u.primary is Act.FILLER and self.state.fillers == 0:
+            self._set(fillers=1)
+            self._listen()
+        elif u.primary is not Act.FILLER and self.node.otherwise is not None:
+            self._react(self.node.otherwise, u, leads)
+        else:
+            self._not_understood()
+
+    def _in_turn(self, u: Understanding) -> tuple[Act, ...]:
+        """The acts in the order in which they are answered: who he is comes before what he says of the money."""
+        if self.state.verified or Act.SELF not in u.acts or Act.SELF not in self.node.on:
+            return u.acts
+        return (Act.SELF, *(a for a in u.acts if a is not Act.SELF))
+
+    def _carry(self, u: Understanding) -> None:
+        """Keep what cannot be spoken of yet."""
+        money = tuple(a for a in u.acts if a in _OF_THE_MONEY)
+        if money:
+            self._set(carried=replace(u, acts=money), carried_turn=self.state.turn)
+
+    def _takes_back(self, u: Understanding) -> bool:
+        """Whether these words undo or change the promise that was just stored."""
+        offer, slots = self.state.offer, u.slots
+        other_day = slots.pay_date is not None and slots.pay_date != offer.pay_date
+        other_amount = slots.pay_amount is not None and slots.pay_amount != offer.amount
+        if u.has(Act.PROMISE_PAY, Act.PROMISE_PARTIAL):
+            return other_day or other_amount or (u.has(Act.PROMISE_PARTIAL) and not offer.partial)
+        return u.has(*_TAKES_BACK) and u.primary not in (Act.GOODBYE, Act.ACKNOWLEDGE)
+
+    def _withdraw(self) -> None:
+        self._set(stored=False, node=self.state.readback)
+        self.commands.append(WithdrawPromise(self.state.turn))
+
+    def _known(self, u: Understanding) -> str | None:
+        """The line of the bank's knowledge that answers: what no act covers, or a question it answers more exactly."""
+        if not self.state.verified or not (u.primary in _QUESTIONS or u.primary is Act.OUT_OF_SCOPE):
+            return None
+        found = self.script.knowledge.find(u.text)
+        if found is None or (u.primary in _FROM_THE_CASE and found[1] < SURE_OVER_THE_CASE):
+            return None
+        return found[0].line_id
+
+    def _misheard(self, u: Understanding) -> bool:
+        return (
+            self.state.question_heard < MISHEARD_SHARE
+            and len(u.text) <= 2
+            and u.slots == Slots()
+            and not u.has(*PROTECTED_ACTS - {Act.WRONG_PERSON})
+        )
+
+    def _protected(self, u: Understanding) -> tuple[Act, Reaction] | None:
+        promises = u.has(Act.PROMISE_PAY, Act.PROMISE_PARTIAL) or (
+            u.has(Act.AFFIRM) and self.node.ask is Pending.CONFIRM_PROMISE
+        )
+        for act in u.acts:
+            if act not in PROTECTED_ACTS:
+                continue
+            if act is Act.STOP_CALLING and promises and self.state.verified:
+                continue  # the promise goes on, the wish is kept beside it
+            if self.state.verified and act is Act.WILL_RELAY:
+                continue
+            if self.state.verified and act is Act.THIRD_PARTY and u.primary is not act:
+                continue
+            return act, self.node.on.get(act, self.script.protected[act])
+        return None
+
+    def _protect(self, act: Act, reaction: Reaction, u: Understanding) -> None:
+        if act is Act.ABUSE and "abuse" in self.state.flags:
+            self._say("abuse_bye")
+            self._finish(Disposition.REFUSED if self.state.verified else Disposition.UNCLEAR)
+            return
+        if act in (Act.WRONG_PERSON, Act.THIRD_PARTY, Act.WILL_RELAY, Act.DECEASED_OR_DETAINED):
+            self._set(verified=False, offer=Offer(), carried=None)
+        self._set(unclear=0, fillers=0)
+        self._react(reaction, u)
+
+    def _reaction_to(self, act: Act) -> Reaction | None:
+        if act in PROTECTED_ACTS:
+            return None
+        if act in self.node.on:
+            return self.node.on[act]
+        if act is Act.FILLER:
+            return None
+        general = self.script.reactions
+        if not self.state.verified and self.node.otherwise is not None:
+            return self.node.otherwise
+        scope = general.verified if self.state.verified else general.unverified
+        return scope.get(act) or general.anywhere.get(act)
+
+    def _asides(self, u: Understanding, chosen: Act, reaction: Reaction) -> list[str]:
+        """A question asked beside the point is answered before the point is followed."""
+        for act in u.acts:
+            if act is not chosen and act in _QUESTIONS and reaction.end is None:
+                aside = self._reaction_to(act)
+                if aside is not None and aside.stays and aside is not self.node.otherwise:
+                    return list(aside.say)
+        return []
+
+    def _not_understood(self) -> None:
+        self._set(unclear=self.state.unclear + 1)
+        if self.state.unclear <= UNCLEAR_BEFORE_END:
+            self._stay(("not_understood",))
+        elif self.state.verified and self.script.policy.lost_to_person:
+            self._react(Reaction(say=("handoff_lost",), handoff="not_understood"), None)
+        else:
+            self._react(Reaction(say=("lost_bye",), end=Disposition.UNCLEAR), None)
+
+    def _repeat(self) -> None:
+        owed = set(self.state.cut)
+        again = [
+            line_id
+            for line_id in self.state.last_lines
+            if line_id in owed or not MANDATORY_DISCLOSURES & set(self.script.lines[line_id].discloses)
+        ]
+        self._set(fillers=0, last_lines=())
+        self._say("repeat_lead")
+        for line_id in again or self._question(self.node):
+            self._say(line_id)
+        self._listen()
+
+    def _defer(self, u: Understanding) -> None:
+        for act in _DEFERRABLE:
+            if u.has(act):
+                for name in self.script.protected[act].flags:
+                    self._flag(name)
+                self._set(deferred=self.state.deferred or act)
+                return
+        if self._takes_back(u):
+            self._set(second_thought=u)
