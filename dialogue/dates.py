@@ -1,363 +1,144 @@
-"""Which day, which time does the customer name? Spoken Chinese dates and times, resolved against the call's own clock.
+"""On which day does the customer mean to pay, when several are named?
 
-Conventions (the same as in the act catalogue): 周五 and 这周五 are this calendar week's if still ahead, else next
-week's, so that 周五 said on a Friday is in a week unless 今天 stands beside it; 下周五 is the next calendar week's; N号
-the next such day on or after today; 月底 the last of this month; 三天之内 its last day; a bare hour the next one in
-waking time; a corrected value replaces the earlier one; of two payments the first counts.
+`dialogue.days` finds the days, `dialogue.times` the moments; here the words around them are read: a day that is ruled
+out (今天不行), past (十号已经还了) or the robot's (你后天再打来) is no promise, and a payday or a birthday only counts
+when no other day is named.
 """
 
 from __future__ import annotations
 
-import calendar
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 
-from dialogue.numerals import NUMERAL, parse_number, parse_whole
+from dialogue.choosing import CORRECTION, PAYS, PAYS_OR_AGREES, Role, chosen_of, clauses, is_empty, is_ruled_out
+from dialogue.days import DateMention, find_dates
+from dialogue.numerals import NUMERAL
+from dialogue.times import find_times
 
+__all__ = ["DateMention", "find_dates", "find_times", "pay_date", "pay_mention"]
 
-@dataclass(frozen=True, slots=True)
-class DateMention:
-    """A day named in `text[start:end]`."""
-
-    day: date
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class TimeMention:
-    """A moment named in `text[start:end]`."""
-
-    at: datetime
-    start: int
-    end: int
-
-
-_N = NUMERAL
-_WEEK = "(?:周|星期|礼拜)"
-_WEEKDAYS = {"一": 0, "二": 1, "三": 2, "四": 3, "五": 4, "六": 5, "日": 6, "天": 6, "末": 5} | {
-    str(n): n - 1 for n in range(1, 8)
-}
-_DAY_WORDS = {
-    "大大后天": 4,
-    "大后天": 3,
-    "后天": 2,
-    "后儿": 2,
-    "明天": 1,
-    "明儿": 1,
-    "明日": 1,
-    "明早": 1,
-    "明晚": 1,
-    "今天": 0,
-    "今儿": 0,
-    "今日": 0,
-    "今晚": 0,
-    "今早": 0,
-    "当天": 0,
-}
-_RIGHT_AWAY = re.compile(
-    "(?:马上|立刻|立马|现在就|现在还|这就|一会儿?(?!打|说|再打|再说)|等会儿?(?!打|说|再打|再说)|待会儿?(?!打|说|再打)"
-    "|(?<![昨前]天)(?:回头就|到家就|回家就|下了?班就|下午就|晚上就|中午就|今儿个))"
+_NEGATED_BEFORE = re.compile(r"(?:不是说?|不在|没说是?|不要|(?:不用|不必|(?<!特)别)等?到?)的?$")
+_INCOME = re.compile(
+    r"(?:才|就|会|能|要|我们?|公司|单位|那边|老板|可以|人家|他|她|说)*(?:发(?!现)|给我(?:打|转|汇|送)?(?:钱|款|过来)?|开工资|开支|到账|回款|结账|结工钱|出粮|有钱|下来|到期|扣|出账|截止|是最后)"
 )
-_MONTH = f"(?P<month>{_N})月(?:份)?"
-_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    (
-        "full",
-        re.compile(
-            rf"(?:(?P<year>\d{{4}}|"
-            rf"[二两][零〇][一二三四五六七八九零〇]{{2}})年){_MONTH}(?P<day>{_N})[号日]?"
-        ),
-    ),
-    ("month_day", re.compile(rf"{_MONTH}(?P<day>{_N})(?:[号日]|(?![{'百千万'}块元\d点]))")),
-    ("month_part", re.compile(rf"{_MONTH}(?P<part>初|中旬|中|底|末)")),
-    ("next_month", re.compile(rf"(?P<lead>下个?月|次月)(?:的)?(?P<day>{_N})[号日]?")),
-    ("this_month", re.compile(rf"(?P<lead>这个?月|本月|当月)(?:的)?(?P<day>{_N})[号日]")),
-    ("rel_month_part", re.compile(r"(?P<lead>下个?月|这个?月|本月|次月)?(?:的)?(?P<part>月?初|月?中旬|月?底|月?末)")),
-    (
-        "week",
-        re.compile(
-            rf"(?P<lead>下下个?|下个?|这个?|本|上个?)?{_WEEK}{{1,2}}(?P<day>[一二三四五六日天末1-6])"
-            r"(?!个|天)"
-        ),
-    ),
-    ("weekend", re.compile(r"(?P<lead>下个?|这个?|本)?周末")),
-    (
-        "within",
-        re.compile(
-            rf"(?P<n>{_N}|半)(?:个)?(?P<unit>天|日|周|星期|礼拜|月)(?:之内|以内|内|之后|以后|过后|"
-            rf"后)"
-        ),
-    ),
-    ("day_word", re.compile("|".join(sorted(_DAY_WORDS, key=len, reverse=True)))),
-    ("bare_day", re.compile(rf"(?P<day>{_N})[号日](?!线|楼|门|店)")),
-    ("right_away", _RIGHT_AWAY),
+_PAID = re.compile(
+    r"(?:那天|我|就|已经|都|才)*(?:还|转|付|存|交|打|扣)(?:过(?![去来])|了(?!就|不|吧|行|再|之后|以后|啊|嘛)|的(?!话|时候)|掉了)"
 )
-_PAST = re.compile(
-    r"昨天|昨晚|前天|大前天|刚才|刚刚|上个?月|上周|上个?礼拜|上个?星期|去年|之前就|早就|"
-    r"前两天|前几天"
+_CALLED = re.compile(
+    r"(?:你们?|都|已经|就|才|又|还|一共|上午|下午|早上)*(?:[打催来](?:了|过(?![去来]))|接了)|.{0,3}(?:再打(?!款|钱)|打电话|打来|来电|打给我|联系我)"
 )
-_CORRECTION = re.compile(r"不对|不是|哦不|啊不|错了|还是|改成|改到|改|算了|要不|或者说|应该是")
-_REFUSED_AFTER = re.compile(
-    r"(?:[我就都是也啊呀呢嘛哦嗯呃额吧这那]|那个|这个|可能|肯定|真的?|恐怕|估计|应该|暂时|确实|实在|现在|手头|手上|手里|身上|卡[里上])*"
-    # One stray character, as the ears put where somebody hesitates; not one that makes it 行不行 or 能不能.
-    r"[^行能可好成不没方得来]?(?:真的?|恐怕|可能|肯定)?"
-    r"(?:不行|不能|还不了|没法|没办法|不可以|没空|来不及|没有|没钱|不方便|够呛|办不到|"
-    r"做不到|不成|还不上|还不起|拿不出|不太行|不太方便|悬|没戏|钱(?:不|没|还没)|不够|没发|没到账|工资(?:还)?没|有(?:点|些)?(?:难|困难|紧))"
+_DUE_BEFORE = re.compile(
+    r"(?:账单日|还款日|到期日?|期限|最后|开庭|(?<![发过完])(?<![发过]了)(?:生日|工资|薪水|奖金|养老金))(?:就|都)?(?:是|在)?的?$"
 )
-_NEGATED_BEFORE = re.compile(r"(?:不是说?|不在|没说是?|不要|不用|(?<!特)别)的?$")
-_SAID_TO_BE = re.compile(r"(?:是|说|定|要)的?$")
-_INCOME_AFTER = re.compile(r"(?:才|就|会|能|要|我们|公司|单位|那边)*(?:发工资|发薪|开工资|到账|回款|结账|结工钱)")
-
-
-def find_dates(text: str, today: date) -> list[DateMention]:
-    """All days named in the text, in their order; past ones, impossible ones and vague ones (过几天) are left out."""
-    found: list[DateMention] = []
-    taken: list[tuple[int, int]] = [(m.start(), m.end()) for m in _PAST.finditer(text)]
-    for kind, pattern in _PATTERNS:
-        for m in pattern.finditer(text):
-            if any(m.start() < end and start < m.end() for start, end in taken):
-                continue
-            day = _resolve(kind, m, today)
-            if day is not None and day >= today:
-                found.append(DateMention(day, m.start(), m.end()))
-                taken.append((m.start(), m.end()))
-    return sorted(found, key=lambda d: d.start)
+_OTHER_BILL = re.compile(r"[交还付](?:房租|房贷|车贷|学费|水电|花呗|借呗|物业)(?:.{0,2}[交还付]完)?")
+_BILL_BEFORE = re.compile(r"(?:房租|房贷|车贷|学费|水电|花呗|借呗|物业)费?(?:是|要|都|得)?$")
+_KNOWN = re.compile(r"(?:对吧|是吧|对不对|是不是|对不)(?=[那我])")  # 明天周四对吧那我周五还
+_ALREADY_BEFORE = re.compile(r"(?:都|已经)(?:到|是)?$")
+_MAY_BE_PAST = re.compile(r"[号日]$|^今")  # 明天还的 is none
+_LAST_MONTHS = re.compile(r"月[初中].{0,4}(?<![还转付])了")  # 月初花猛了
+_REST_BEFORE = re.compile(
+    r"先.*(?:剩下?|余下?|其余|剩余|另外|尾款|后[头面]|其他|其它|另一半)(?:的|那些|部分|就|等|到|我|钱|呢|能不能|可以|可不可以|再|帮|缓|[百千万块元一二两三四五六七八九十\\d])*$"
+)
+_PAID_FIRST = re.compile(r"先.{0,5}[百千万块\d十][^今明后周]{0,5}$")
+_AGAIN = re.compile(r"再[还给转打]|[还给转打]?[一二两三四五六七八九\d]+[百千万块\d]")
+_NO_LONGER_BEFORE = re.compile(r"(?:本来|原来|原本|原先)(?:我|就)?(?:说|想|打算|讲|定)?(?:的|好|是|着)*$")
+_HOLDS = re.compile(rf"[^先]{{0,5}}(?:就|只|才)(?:有|剩下?)?{NUMERAL}[块元]?钱?(?!.{{0,6}}{PAYS})")
+_TODAY_IS = re.compile(r"(?:都|才|就|已经|不|是)*$")
+# What may stand between a day and the end of its clause without saying anything else of it.
+_PLAIN = re.compile(
+    rf"(?:之前|以前|前|的|[吧啊呀哦嗯呃额呢嘛吗呗啦了行好就那我你给]|那天|左右|肯定|一定|保证|绝对|最[晚迟]|上午|下午|晚上|早上|中午|一早|"
+    rf"{NUMERAL}点半?|这样|的话|说话算话|记一下)*$"
+)
 
 
 def pay_date(text: str, today: date) -> date | None:
     """The day on which the customer means to pay, or None when none is named or all are ruled out."""
+    mention = pay_mention(text, today)
+    return mention.day if mention else None
+
+
+def pay_mention(text: str, today: date) -> DateMention | None:
+    """The same with the place in the text."""
     mentions = find_dates(text, today)
-    refused = [m for m in mentions if _REFUSED_AFTER.match(text, m.end)]
-    # 今天啊今天真不行: what is said of the second 今天 holds for the first. 今天上午不行晚上还 offers it again.
-    possible = [
-        m
-        for n, m in enumerate(mentions)
-        if not any(r.day == m.day and r.start >= m.start for r in refused) and not _negated(text, mentions, n, today)
-    ]
-    if not possible:
-        return None
-    chosen = possible[0]
-    for later in possible[1:]:
-        between = text[chosen.end : later.start]
-        if _CORRECTION.search(between) or _INCOME_AFTER.match(between) or _same_weekday_today(chosen, later, today):
-            chosen = later
-    return chosen.day
+    roles = _roles(text, mentions, today)
+    chosen = chosen_of(text, mentions, roles)
+    if chosen is not None:
+        for later, role in zip(mentions, roles, strict=True):
+            if role is not Role.OUT and later.start > chosen.start and _same_weekday_today(chosen, later, today):
+                return later
+    return chosen
 
 
-def _negated(text: str, mentions: list[DateMention], n: int, today: date) -> bool:
-    """不是今天 rules today out. 周五啊不是周六 does not rule out Saturday: there the speaker corrects himself."""
-    before = text[: mentions[n].start]
-    if not _NEGATED_BEFORE.search(before) or before.endswith("是不是"):
-        return False
-    if n == 0:
+def _roles(text: str, mentions: list[DateMention], today: date) -> list[Role]:
+    said = clauses(text, mentions)
+    refused = [is_ruled_out(said[n]) or _negated(text, m) for n, m in enumerate(mentions)]
+    for n in reversed(range(len(mentions) - 1)):
+        refused[n] = refused[n] or (is_empty(said[n]) and refused[n + 1])
+    roles: list[Role] = []
+    for n, mention in enumerate(mentions):
+        # 今天啊今天真不行: what is said of the second 今天 holds for the first. 今天上午不行晚上还 offers it again.
+        again = any(refused[k] and mentions[k].day == mention.day for k in range(n + 1, len(mentions)))
+        if refused[n] or again or _is_out(text, mention, said[n]):
+            roles.append(Role.OUT)
+        elif _is_aside(text, mentions, said[n], n, today):
+            roles.append(Role.ASIDE)
+        else:
+            roles.append(Role.MEANT)
+    for n in reversed(range(len(mentions) - 1)):
+        if is_empty(said[n]) and roles[n + 1] is Role.ASIDE and mentions[n].day == mentions[n + 1].day:
+            roles[n] = max(roles[n], Role.ASIDE)
+    return roles
+
+
+def _is_out(text: str, mention: DateMention, clause: str) -> bool:
+    before = text[: mention.start]
+    return (
+        (_PAID.match(clause) is not None and _MAY_BE_PAST.search(text[mention.start : mention.end]) is not None)
+        or (_LAST_MONTHS.match(text, mention.start) is not None)
+        or _is_about_a_call(clause)
+        or _BILL_BEFORE.search(before) is not None
+        or _REST_BEFORE.search(before) is not None
+        or (_AGAIN.match(clause) is not None and _PAID_FIRST.search(before) is not None)
+    )
+
+
+def _is_about_a_call(clause: str) -> bool:
+    called = _CALLED.match(clause)
+    return called is not None and PAYS_OR_AGREES.search(called[0]) is None
+
+
+def _is_aside(text: str, mentions: list[DateMention], clause: str, n: int, today: date) -> bool:
+    clause, before = _OTHER_BILL.sub("", clause), text[: mentions[n].start]
+    if _DUE_BEFORE.search(before) or _NO_LONGER_BEFORE.search(before) or _HOLDS.match(clause):
         return True
-    earlier = mentions[n - 1]
-    contrasts = _SAID_TO_BE.search(text[: earlier.start]) is not None and not before.endswith(("啊不是", "哦不是"))
-    return contrasts or mentions[n].day == today
+    if _KNOWN.match(clause) or (_ALREADY_BEFORE.search(before) and clause.startswith("了")):
+        return True
+    if _tells_todays_date(text, mentions, n, today):
+        return True
+    if income := _INCOME.match(clause):
+        return PAYS_OR_AGREES.search(clause, income.end()) is None
+    return PAYS_OR_AGREES.search(clause) is None and _PLAIN.match(CORRECTION.split(clause)[0]) is None
+
+
+def _tells_todays_date(text: str, mentions: list[DateMention], n: int, today: date) -> bool:
+    """今天都三十号了, 今天都周六了: the two stand side by side and mean the same day."""
+    for first, second in ((n, n + 1), (n - 1, n)):
+        if first >= 0 and second < len(mentions):
+            one, other = mentions[first], mentions[second]
+            days = {(one.day - today).days, (other.day - today).days}
+            if days in ({0}, {0, 7}) and _TODAY_IS.match(text[one.end : other.start]):
+                return True
+    return False
+
+
+def _negated(text: str, mention: DateMention) -> bool:
+    """不是今天 rules today out. 周五啊不是周六 does not rule out Saturday: there the speaker corrects himself."""
+    before = text[: mention.start]
+    return _NEGATED_BEFORE.search(before) is not None and not before.endswith(
+        ("是不是", "啊不是", "哦不是", "吧不是", "嗯不是", "呃不是")
+    )
 
 
 def _same_weekday_today(chosen: DateMention, later: DateMention, today: date) -> bool:
     """周五就今天, said on a Friday."""
     return later.day == today and later.start - chosen.end <= 3 and chosen.day - today == timedelta(weeks=1)
-
-
-def _resolve(kind: str, m: re.Match[str], today: date) -> date | None:
-    g = m.groupdict()
-    match kind:
-        case "full":
-            year = parse_whole(g["year"])
-            return _date(year, parse_whole(g["month"]), parse_whole(g["day"]))
-        case "month_day":
-            return _coming(parse_whole(g["month"]), parse_whole(g["day"]), today)
-        case "month_part":
-            month = parse_whole(g["month"])
-            if month is None or not 1 <= month <= 12:
-                return None
-            year = today.year + (month < today.month)
-            return _part_of_month(year, month, g["part"])
-        case "next_month":
-            year, month = _month_after(today)
-            return _date(year, month, parse_whole(g["day"]))
-        case "this_month":
-            return _date(today.year, today.month, parse_whole(g["day"]))
-        case "rel_month_part":
-            return _relative_part(g["lead"] or "", g["part"], today)
-        case "week":
-            return _weekday(g["lead"] or "", _WEEKDAYS[g["day"]], today)
-        case "weekend":
-            return _weekday(g["lead"] or "", 5, today)
-        case "within":
-            return _after(g["n"], g["unit"], today)
-        case "day_word":
-            return today + timedelta(days=_DAY_WORDS[m[0]])
-        case "bare_day":
-            return _coming_day(parse_whole(g["day"]), today)
-        case _:
-            return today
-
-
-def _date(year: int | None, month: int | None, day: int | None) -> date | None:
-    try:
-        return date(year or 0, month or 0, day or 0)
-    except ValueError:
-        return None
-
-
-def _coming(month: int | None, day: int | None, today: date) -> date | None:
-    this_year = _date(today.year, month, day)
-    if this_year is not None and this_year >= today:
-        return this_year
-    # A day of the last two months is more likely past than next year's.
-    if this_year is not None and (today - this_year).days <= 62:
-        return None
-    return _date(today.year + 1, month, day)
-
-
-def _coming_day(day: int | None, today: date) -> date | None:
-    if day is None or not 1 <= day <= 31:
-        return None
-    year, month = today.year, today.month
-    for _ in range(4):
-        found = _date(year, month, day)
-        if found is not None and found >= today:
-            return found
-        year, month = (year + 1, 1) if month == 12 else (year, month + 1)
-    return None
-
-
-def _month_after(today: date) -> tuple[int, int]:
-    return (today.year + 1, 1) if today.month == 12 else (today.year, today.month + 1)
-
-
-def _part_of_month(year: int, month: int, part: str) -> date:
-    if part.endswith("初"):
-        return date(year, month, 1)
-    if "中" in part:
-        return date(year, month, 15)
-    return date(year, month, calendar.monthrange(year, month)[1])
-
-
-def _relative_part(lead: str, part: str, today: date) -> date | None:
-    if not lead and not part.startswith("月"):
-        return None
-    year, month = _month_after(today) if lead[:1] in ("下", "次") else (today.year, today.month)
-    found = _part_of_month(year, month, part)
-    if found < today and not lead:
-        return _part_of_month(*_month_after(today), part)
-    return found
-
-
-def _weekday(lead: str, weekday: int, today: date) -> date | None:
-    monday = today - timedelta(days=today.weekday())
-    if lead.startswith("上"):
-        return None
-    if lead.startswith("下"):
-        return monday + timedelta(weeks=lead.count("下"), days=weekday)
-    found = monday + timedelta(days=weekday)
-    # 周三 said on a Wednesday is the next one: today would be called 今天.
-    return found if found > today else found + timedelta(weeks=1)
-
-
-def _after(n: str, unit: str, today: date) -> date | None:
-    if n == "半":
-        return today + timedelta(days=15) if unit == "月" else None
-    number = parse_whole(n)
-    if number is None or not 0 < number <= 400:
-        return None
-    if unit in ("天", "日"):
-        return today + timedelta(days=number)
-    if unit == "月":
-        year, month = today.year, today.month
-        for _ in range(number):
-            year, month = (year + 1, 1) if month == 12 else (year, month + 1)
-        return date(year, month, min(today.day, calendar.monthrange(year, month)[1]))
-    return today + timedelta(weeks=number)
-
-
-# ---- times of day ----------------------------------------------------------------------------------------------
-
-_PART_OF_DAY = "凌晨|清晨|早上|早晨|上午|中午|正午|下午|午后|傍晚|晚上|夜里|今晚|明晚|明早|今早"
-_CLOCK = re.compile(
-    rf"(?P<part>{_PART_OF_DAY})?(?:的)?(?P<hour>{_N})(?:点(?!钱|儿?钱|时间|意见)(?:钟|整)?"
-    rf"(?:(?P<half>半)|(?P<quarter>[一三])刻|过?(?P<minute>{_N})分?)?|(?<=\d)[:：](?P<colon>\d{{2}}))"
-)
-_SPAN = re.compile(
-    rf"(?P<n>{_N}|半|个把)(?:个)?(?P<plus>半)?(?P<unit>小时|钟头|分钟|"
-    rf"刻钟)(?P<over>半)?(?:之后|以后|过后|后|再)?"
-)
-_WAKING_FROM, _WAKING_TO = 7, 22
-
-
-def find_times(text: str, now: datetime) -> list[TimeMention]:
-    """All moments named in the text, in their order, each in the future of `now` where the words allow it."""
-    days = find_dates(text, now.date())
-    found: list[TimeMention] = []
-    for m in _SPAN.finditer(text):
-        minutes = _span_minutes(m)
-        if minutes is not None:
-            found.append(TimeMention(now + timedelta(minutes=minutes), m.start(), m.end()))
-    for m in _CLOCK.finditer(text):
-        if any(f.start <= m.start() < f.end for f in found):
-            continue
-        before = [d for d in days if d.end <= m.start() + 2 and m.start() - d.end <= 3]
-        at = _clock(m, before[-1].day if before else None, now)
-        if at is not None:
-            found.append(TimeMention(at, before[-1].start if before else m.start(), m.end()))
-    return sorted(found, key=lambda f: f.start)
-
-
-def _span_minutes(m: re.Match[str]) -> int | None:
-    unit = {"小时": 60, "钟头": 60, "分钟": 1, "刻钟": 15}[m["unit"]]
-    if m["n"] == "半":
-        return unit // 2 if unit == 60 else None
-    if m["n"] == "个把":
-        return unit
-    number = parse_number(m["n"])
-    if number is None or not 0 < number <= 600:
-        return None
-    half = unit // 2 if m["plus"] or m["over"] else 0
-    return int(number * unit) + half
-
-
-def _clock(m: re.Match[str], day: date | None, now: datetime) -> datetime | None:
-    hour = parse_whole(m["hour"])
-    minute: int | None = 0
-    if m["half"]:
-        minute = 30
-    elif m["quarter"]:
-        minute = 15 if m["quarter"] == "一" else 45
-    elif m["minute"] or m["colon"]:
-        minute = parse_whole(m["minute"] or m["colon"])
-    if hour is None or minute is None or not (0 <= hour <= 24 and 0 <= minute < 60):
-        return None
-    part = m["part"] or ""
-    if part == "明早" or part == "明晚":
-        day = now.date() + timedelta(days=1)
-    if (part in ("下午", "午后", "傍晚", "晚上", "夜里", "今晚", "明晚") and hour < 12) or (
-        part in ("中午", "正午") and hour < 3
-    ):
-        hour += 12
-    next_day = hour == 24
-    at_time = time(hour % 24, minute, tzinfo=now.tzinfo)
-    if day is not None or part or hour >= 12:
-        at = datetime.combine(day or now.date(), at_time) + timedelta(days=next_day)
-        if not part and hour < _WAKING_FROM and hour:
-            at += timedelta(hours=12)
-        if day is None and at <= now:
-            at += timedelta(days=1)
-        return at
-    return _next_waking(at_time, now)
-
-
-def _next_waking(at_time: time, now: datetime) -> datetime:
-    """A bare hour is the next one at which people are awake: 三点 at 10:20 is 15:00."""
-    candidates = (
-        datetime.combine(now.date() + timedelta(days=d), at_time) + timedelta(hours=h) for d in (0, 1) for h in (0, 12)
-    )
-    return next(c for c in _awake(candidates) if c > now)
-
-
-def _awake(moments: Iterator[datetime]) -> Iterator[datetime]:
-    return (m for m in moments if _WAKING_FROM <= m.hour <= _WAKING_TO)

@@ -9,9 +9,39 @@ DIGITS = {c: n for n, c in enumerate("零一二三四五六七八九")} | {"〇"
 _SMALL_UNITS = {"十": 10, "百": 100, "千": 1000, "佰": 100, "仟": 1000, "拾": 10}
 _HUNDRED_MILLION = 100_000_000
 _BIG_UNITS = {"万": 10_000, "亿": _HUNDRED_MILLION, "萬": 10_000}
+_CONTRACTED = {"廿": "二十", "卅": "三十"}
 CHARACTERS = "".join(DIGITS) + "".join(_SMALL_UNITS) + "".join(_BIG_UNITS)
-NUMERAL = rf"(?:\d+(?:\.\d+)?[{''.join(_SMALL_UNITS)}{''.join(_BIG_UNITS)}]?|[{CHARACTERS}]+)"
-_ARABIC = re.compile(r"(\d+(?:\.\d+)?)([十百千万亿]?)$")
+DAY_OF_MONTH = (
+    r"(?:[二三四五六七八九]?十[一二三四五六七八九]?|廿[一二三四五六七八九]?|卅一?|[一二三四五六七八九]|(?<!\d)\d{1,2})"
+)
+_D = f"[{''.join(DIGITS)}]"
+_UNITS = f"[{''.join(_SMALL_UNITS)}{''.join(_BIG_UNITS)}]"
+
+
+def _section(last: str) -> str:
+    """Up to 9999; `last` is a digit without its unit, 五 in 一千五."""
+    tens = f"(?:(?:[零〇]?{_D})?[十拾]|[廿卅])(?:{_D}(?![十百千拾佰仟]))?"
+    hundreds = f"[零〇]?{_D}[百佰](?:(?!{DAY_OF_MONTH}[号日])(?:{tens}|{last}))?"
+    return f"(?:[零〇]?{_D}[千仟](?:{hundreds}|(?!{DAY_OF_MONTH}[号日])(?:{tens}|{last}))?|{hundreds}|{tens})"
+
+
+# 五百一口气, 五百一定, 五百两天后, 八百四号: the digit belongs to what follows.
+_OWN = (
+    r"(?!一[口次个下把点会半定分天共样直般边起句时人家件])"
+    r"(?!两|[\d一二三四五六七八九](?:[号日天个期点]|周(?![一二三四五六日天末]))|[一二三四五六七八九]月(?![底初末尾]))"
+)
+_LAST = f"(?:[零〇]{_D}|{_OWN}{_D})(?!{_UNITS})"
+_LAST_BEFORE_BIG = f"(?:[零〇]{_D}|{_D})(?![{''.join(_SMALL_UNITS)}])"
+_SECTION = _section(_LAST)
+_COUNT = f"(?:{_section(_LAST_BEFORE_BIG)}|{_D})"
+_TEN_THOUSANDS = f"{_COUNT}[万萬](?:{_SECTION}|{_LAST})?"
+_MILLIONS = f"(?:{_TEN_THOUSANDS}|{_COUNT})亿(?:{_TEN_THOUSANDS}|{_SECTION}|{_LAST})?"
+# One number, not two in a row: 三百三百 is said twice, 周五五百 is a day and a sum.
+NUMERAL = (
+    rf"(?:\d+(?:,\d{{3}})*(?:\.\d+)?{_UNITS}?|(?:{_MILLIONS}|{_TEN_THOUSANDS}|{_SECTION})|{_D}点{_D}[万亿千]|{_D}+)"
+)
+_TENTHS = re.compile(rf"({_D})点({_D})([万亿千])$")
+_ARABIC = re.compile(r"(\d+(?:,\d{3})*(?:\.\d+)?)([十百千万亿]?)$")
 
 
 def parse_number(text: str) -> Decimal | None:
@@ -21,7 +51,11 @@ def parse_number(text: str) -> Decimal | None:
     """
     if m := _ARABIC.match(text):
         unit = _SMALL_UNITS.get(m[2]) or _BIG_UNITS.get(m[2]) or 1
-        return Decimal(m[1]) * unit
+        return Decimal(m[1].replace(",", "")) * unit
+    for short, full in _CONTRACTED.items():
+        text = text.replace(short, full)
+    if m := _TENTHS.match(text):
+        return (DIGITS[m[1]] + Decimal(DIGITS[m[2]]) / 10) * (_SMALL_UNITS | _BIG_UNITS)[m[3]]
     if not text or any(c not in CHARACTERS for c in text):
         return None
     if all(c in DIGITS for c in text):
@@ -58,3 +92,8 @@ def parse_number(text: str) -> Decimal | None:
 def parse_whole(text: str) -> int | None:
     number = parse_number(text)
     return int(number) if number is not None and number == number.to_integral_value() else None
+
+
+def is_range(text: str) -> bool:
+    """两三 in 两三天, 一两 in 一两点: two numbers next to each other, and neither is meant."""
+    return len(text) > 1 and all(c in DIGITS for c in text) and not text.startswith(("零", "〇"))

@@ -274,6 +274,19 @@ def test_a_log_that_was_tampered_with_does_not_replay(tmp_path: Path) -> None:
     assert again.difference is not None
 
 
+def test_a_log_that_a_crash_cut_off_replays_as_far_as_it_goes(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    with EventLog.open(path) as log:
+        Call(log).talk("喂", "是我", "我周五还吧", "对")
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    inputs = [i for i, line in enumerate(lines) if '"kind":"in"' in line]
+    before_outputs = next(i for i in reversed(inputs) if i + 1 < len(lines) and '"kind":"out"' in lines[i + 1])
+    for torn in ("".join(lines[: before_outputs + 1]), "".join(lines[: before_outputs + 1]) + lines[-1][:20]):
+        path.write_text(torn, "utf-8")
+        again = replay(path, lambda basis: make_core(basis, SCRIPT))
+        assert again.same and again.cut_short
+
+
 _SAYINGS = st.sampled_from(
     [
         "喂",

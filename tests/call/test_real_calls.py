@@ -23,6 +23,7 @@ from voicebot.cases import load_case
 from voicebot.cli.prepare import prepare_voice
 from voicebot.debtor.process import DebtorProcess
 from voicebot.debtor.record import CallRecord, read_record
+from voicebot.intent.understander import understander_of
 from voicebot.promises.ledger import proof
 from voicebot.settings import PROJECT_ROOT, Settings, load_settings
 from voicebot.store import Store, open_store
@@ -144,7 +145,10 @@ async def test_promise_handoff_and_a_shouting_debtor_at_once(town: Town, store: 
 
     for attempted in (pays, person, shouts):
         assert attempted.result is not None
-        again = replay(attempted.result.log, lambda basis: make_core(basis, find_script(basis.script, town.settings)))
+        again = replay(
+            attempted.result.log,
+            lambda basis: make_core(basis, find_script(basis.script, town.settings), understander_of(town.settings)),
+        )
         assert again.same, (attempted.case_id, again.difference)
 
 

@@ -63,6 +63,28 @@ def test_lint_fails_a_script_that_speaks_of_debt_too_early(voicebot: typer.Typer
     careless.write_text(m1_text.replace("  greet: 您好，", "  greet: 您好，关于您的欠款，"), "utf-8")
     code, out, _ = run(voicebot, "script", "lint", str(careless))
     assert code == 1 and "before the right party confirmed" in out
+    assert "error: debt-before-verification: lines.greet" in out and "    by greet\n" in out
+
+
+def test_lint_prints_findings_as_json_lines(voicebot: typer.Typer, tmp_path: Path, m1_text: str) -> None:
+    poor, no_script = tmp_path / "poor.yaml", tmp_path / "no_script.yaml"
+    poor.write_text(m1_text.replace("  refused: {say: refused_noted,", "  refused: {"), "utf-8")
+    no_script.write_text("script: 1", "utf-8")
+    code, out, _ = run(voicebot, "script", "lint", "--json", str(poor), str(no_script), "m0_reminder")
+    assert code == 1
+    goodbye, unused, refused = (json.loads(line) for line in out.splitlines())
+    assert (goodbye["rule"], goodbye["what"], goodbye["severity"]) == ("goodbye-missing", "nodes.refused", "error")
+    assert [hop["to"] for hop in goodbye["path"]][-3:] == ["persuade", "refused", "[end: refused]"]
+    assert goodbye["path"][-2] == {"by": "refuse_pay", "to": "refused"}
+    assert (unused["rule"], unused["severity"], unused["script"]) == ("line-never-said", "warning", str(poor))
+    assert (refused["rule"], refused["script"]) == ("not-a-script", str(no_script))
+
+
+def test_lint_lets_warnings_pass_unless_it_is_strict(voicebot: typer.Typer, tmp_path: Path, m1_text: str) -> None:
+    unwise = tmp_path / "unwise.yaml"
+    unwise.write_text(m1_text.replace("  sorry: [", "  nobody_says: 您好。\n  sorry: ["), "utf-8")
+    assert run(voicebot, "script", "lint", str(unwise))[0] == 0
+    assert run(voicebot, "script", "lint", "--strict", str(unwise))[0] == 1
 
 
 def test_a_script_that_is_not_there_is_a_usage_error(voicebot: typer.Typer) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 from dialogue import manager
 from dialogue.rules import make_understander
 from dialogue.script import Script
+from dialogue.understanding import Understander
 from voicebot.call.core import CallBasis, CallCore
 from voicebot.call.turns import Timing
 from voicebot.settings import Settings
@@ -26,7 +27,7 @@ def timing_of(settings: Settings) -> Timing:
     )
 
 
-def make_core(basis: CallBasis, script: Script) -> CallCore:
-    """A core at the moment before the customer's first word."""
-
-    return CallCore(basis, manager.initial_state(script), partial(manager.step, script), make_understander())
+def make_core(basis: CallBasis, script: Script, understander: Understander | None = None) -> CallCore:
+    """A core at the moment before the customer's first word; without an understander the rules read what is meant."""
+    understander = understander or make_understander()
+    return CallCore(basis, manager.initial_state(script), partial(manager.step, script), understander)

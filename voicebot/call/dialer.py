@@ -26,6 +26,7 @@ from voicebot.call.news import News, Observer
 from voicebot.call.outcomes import DISPOSITION_OF
 from voicebot.call.session import CallKit, CallResult, CallSession
 from voicebot.call.ticker import Ticker
+from voicebot.intent.understander import understander_of
 from voicebot.promises.ledger import Evidence
 from voicebot.settings import Settings
 from voicebot.speech.asr import make_asr
@@ -97,6 +98,7 @@ class Dialer:
         self.ticker = await self._stack.enter_async_context(Ticker())
         executor = self._stack.enter_context(ThreadPoolExecutor(max_workers=2, thread_name_prefix="ears"))
         asr, vad = await asyncio.to_thread(lambda: (make_asr(s), make_vad(s)))
+        self._understander = await asyncio.to_thread(understander_of, s)
         seats = s.seats
         self._kit = CallKit(
             asr=asr,
@@ -115,7 +117,8 @@ class Dialer:
 
     @property
     def engines(self) -> str:
-        return f"{self._kit.asr.name} + {self._kit.vad.name} + {self._settings.speech.voice}, {self.endpoint.build}"
+        ears = f"{self._kit.asr.name} + {self._kit.vad.name} + {self._understander.name}"
+        return f"{ears} + {self._settings.speech.voice}, {self.endpoint.build}"
 
     def now(self) -> datetime:
         return datetime.now(self._zone)
@@ -207,10 +210,10 @@ class Dialer:
             started_at=answered_at,
             script=script.name,
             script_version=script.version,
-            understander="rules",
+            understander=self._understander.name,
             timing=timing_of(self._settings),
         )
-        core = make_core(basis, script)
+        core = make_core(basis, script, self._understander)
         ledger = CallLedger(self._store, call_id, folder / RECORDING)
         session = CallSession(call_id, leg, basis, core, self._kit, ledger, folder, observer)
         # Beside the talk: a slow database must not be silence for somebody who has just picked up.

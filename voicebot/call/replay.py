@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dialogue.protocol import Speak
-from voicebot.call.core import CallBasis, CallCore, TurnTaken
+from dialogue.protocol import CustomerHungUp, Speak
+from voicebot.call.core import CallBasis, CallCore, FromOutside, TurnTaken
 from voicebot.call.eventlog import Entry, read_log
 
 
@@ -35,6 +35,7 @@ class Replay:
     inputs: int
     outputs: int
     difference: Difference | None
+    cut_short: bool = False  # the program died in this call: what followed from the last input was not written
 
     @property
     def same(self) -> bool:
@@ -43,7 +44,8 @@ class Replay:
 
 def replay(log: Path, make_core: Callable[[CallBasis], CallCore]) -> Replay:
     """Replay one call's event log. Stops comparing, not replaying, at the first difference."""
-    entries = list(read_log(log))
+    reader = read_log(log)
+    entries = list(reader)
     basis = next((e.value for e in entries if isinstance(e.value, CallBasis)), None)
     if basis is None:
         raise ReplayError(f"{log}: no CallBasis in the log; it was not written by a call, or its beginning is lost")
@@ -52,6 +54,9 @@ def replay(log: Path, make_core: Callable[[CallBasis], CallCore]) -> Replay:
     expected: list[tuple[int, Entry]] = [(i, e) for i, e in enumerate(entries) if e.kind == "out"]
     difference: Difference | None = None
     compared = inputs = 0
+    last_input = next((e for e in reversed(entries) if e.kind == "in"), None)
+    ended = any(isinstance(e.value, FromOutside) and isinstance(e.value.event, CustomerHungUp) for e in entries)
+    cut_short = reader.truncated
     for entry in entries:
         if entry.kind != "in":
             continue
@@ -63,10 +68,12 @@ def replay(log: Path, make_core: Callable[[CallBasis], CallCore]) -> Replay:
                 words.append((entry.at_samples, "customer", output.understanding.text))
             if difference is None:
                 index, logged = expected[compared] if compared < len(expected) else (len(entries), None)
-                if logged is None or logged.value != output:
+                if logged is None and entry is last_input and not ended:
+                    cut_short = True
+                elif logged is None or logged.value != output:
                     difference = Difference(index, entry.at_samples, logged.value if logged else None, output)
             compared += 1
     if difference is None and compared < len(expected):
         index, logged = expected[compared]
         difference = Difference(index, logged.at_samples, logged.value, None)
-    return Replay(basis, tuple(words), inputs, compared, difference)
+    return Replay(basis, tuple(words), inputs, compared, difference, cut_short)

@@ -92,7 +92,7 @@ class Timing:
     hanging_ms: int = 1000
     duck_after_ms: int = 60
     stop_after_ms: int = 130
-    hum_stop_after_ms: int = 190
+    hum_stop_after_ms: int = 150
     max_turn_ms: int = 20000
 
     def wait_ms(self, completeness: Completeness) -> int:

