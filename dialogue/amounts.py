@@ -74,7 +74,7 @@ _KINDS = (
     ("half", re.compile(r"(?<!说了)(?<!到)(?<!话)(?<!另)(?<!另外)(?<![减免抹])一半儿?(?!天|会)|百分之五十|50%|对半")),
     ("full", re.compile(r"全部|全额|全款|一次性|都还(?:上|清|了)|还清|结清|一把还")),
 )
-_ASKED = re.compile(r"多少|几多|是什么|怎么算")
+_ASKED = re.compile(r"(?:那个|额度?|是|要|还(?!剩)|得|交|需|到底|到时|应该)*(?:多少|几多|什么|怎么算)")
 _NEGATED_BEFORE = re.compile(r"(?<!是)不是(?:说|还)?$|没说还?$")
 
 
@@ -102,7 +102,7 @@ def offered(text: str) -> AmountMention | None:
 
 def _role(text: str, mention: AmountMention, clause: str, *, last: bool) -> Role:
     before = text[: mention.start]
-    if _ASKED.search(clause[:5]):
+    if _ASKED.match(clause):
         return Role.OUT
     offering = _OFFERING.search(before) is not None
     if _REFUSED_AFTER.match(clause) or (not offering and _NOT_OFFERED_AFTER.match(clause)):

@@ -122,7 +122,7 @@ def place_of(state: State) -> Key:
         state.verified,
         state.stored,
         crisis,
-        offer.pay_date is not None,
+        offer.pay_date,  # the same day once more confirms what was read back, another does not
         offer.amount is not None,
         offer.partial,
         _said_of_money(state.carried),
