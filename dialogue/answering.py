@@ -10,11 +10,14 @@ from dialogue.policy import Offer
 from dialogue.protocol import (
     WithdrawPromise,
 )
+from dialogue.rules import normalise
 from dialogue.script import MANDATORY_DISCLOSURES, PROTECTED_ACTS, Reaction
 from dialogue.understanding import Slots, Understanding
+from dialogue.vulnerability import Vulnerability, vulnerability
 
 UNCLEAR_BEFORE_END = 2
 MISHEARD_SHARE = 0.5  # a question heard less than this cannot have been answered by one or two characters
+_REASONS = (Act.HARDSHIP, Act.REQUEST_EXTENSION, Act.OUT_OF_SCOPE, Act.ACKNOWLEDGE, Act.DENY, Act.REFUSE_PAY)
 _QUESTIONS = frozenset(a for a in Act if a.startswith("ask_")) | {Act.SUSPECT_SCAM}
 SURE_OVER_THE_CASE = 0.75  # similarity from which general knowledge is preferred to the case's own figures
 _FROM_THE_CASE = (Act.ASK_AMOUNT, Act.ASK_DUE_DATE)
@@ -48,6 +51,9 @@ class Answering(Acting):
         if protected := self._protected(u):
             act, reaction = protected
             self._protect(act, reaction, u)
+            return
+        if (kind := self._vulnerable(u)) is not None:
+            self._spare(kind, u)
             return
         if u.primary is Act.REQUEST_REPEAT and Act.REQUEST_REPEAT not in self.node.on:
             self._repeat()
@@ -140,6 +146,28 @@ class Answering(Acting):
         if act in (Act.WRONG_PERSON, Act.THIRD_PARTY, Act.WILL_RELAY, Act.DECEASED_OR_DETAINED):
             self._set(verified=False, offer=Offer(), carried=None)
         self._set(unclear=0, fillers=0)
+        self._react(reaction, u)
+
+    def _vulnerable(self, u: Understanding) -> Vulnerability | None:
+        """Whether the speaker has just told of something that forbids to press him. A minor is one in any case; the
+        rest counts when it is said as a reason."""
+        kind = vulnerability(normalise(u.text))
+        if kind is Vulnerability.MINOR:
+            return kind
+        said_why = u.primary in _REASONS or (u.has(Act.HARDSHIP) and self.state.verified)
+        return kind if said_why and (self.state.verified or u.primary is not Act.OUT_OF_SCOPE) else None
+
+    def _spare(self, kind: Vulnerability, u: Understanding) -> None:
+        """Leave him in peace. What he promises all the same is taken down, with a kind word and without a push."""
+        reaction = self.script.vulnerable[kind]
+        self._set(unclear=0, fillers=0)
+        if u.has(Act.PROMISE_PAY, Act.PROMISE_PARTIAL) and self.state.verified and kind is not Vulnerability.MINOR:
+            for name in reaction.flags:
+                self._flag(name)
+            follows = self._reaction_to(Act.PROMISE_PAY)
+            if follows is not None:
+                self._react(follows, u, ["vulnerable_care"])
+                return
         self._react(reaction, u)
 
     def _reaction_to(self, act: Act) -> Reaction | None:

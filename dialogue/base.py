@@ -29,6 +29,11 @@ lines:
     - 就是请他本人方便时回个电话，麻烦您转告一声，可以吗？
     - 具体的事只能跟他本人说，您帮忙转告一下，好吗？
   third_party_thanks: [好的，谢谢您，打扰了，再见。]
+  vulnerable_ill: [您先安心养好身体，这件事现在不用着急。]
+  vulnerable_bereaved: [很抱歉听到这个消息，请您节哀，这件事现在不用着急。]
+  vulnerable_noted: [您的情况我如实记下，会有专员再跟您商量办法，您多保重，再见。]
+  vulnerable_care: [我明白，您先顾好身体和家里，不用勉强。, 您的情况我记下了，量力而行就好。]
+  minor: [你好，那就不打扰了，请家里的大人方便的时候，给银行客服回个电话，再见。]
   deceased: [很抱歉听到这个消息，打扰您了，相关情况我会如实记录，请您节哀保重，再见。]
   silence: [喂，您好，能听到我说话吗？, 您好，您还在听吗？, 喂，您那边能听清吗？]
   silence_bye: [好像听不到您的声音，那我先不打扰了，再见。]
@@ -81,6 +86,11 @@ protected:
   will_relay: {say: third_party_thanks, end: third_party}
   deceased_or_detained: {say: deceased, end: deceased_or_detained}
   call_assistant: {end: call_assistant}
+
+vulnerable:
+  ill: {say: [vulnerable_ill, vulnerable_noted], end: hardship, flags: [vulnerable, ill, hardship]}
+  bereaved: {say: [vulnerable_bereaved, vulnerable_noted], end: hardship, flags: [vulnerable, bereaved, hardship]}
+  minor: {say: minor, end: third_party, flags: [vulnerable, minor]}
 
 reactions:
   anywhere:

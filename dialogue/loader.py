@@ -29,6 +29,7 @@ from dialogue.script import (
     Verdict,
     Wording,
 )
+from dialogue.vulnerability import Vulnerability
 from dialogue.yamltree import Tree, parse, suggest
 
 K = TypeVar("K", bound=StrEnum)
@@ -96,6 +97,7 @@ def load_script(text: str, source: str = "script") -> Script:
         nodes={**base.nodes, **own_nodes},
         reactions=_merged(base.reactions, _reactions(top["reactions"]) if "reactions" in top else Reactions()),
         protected=base.protected,
+        vulnerable=base.vulnerable,
         offers=_by_name(Verdict, offers_tree) if offers_tree else {},
         stored=top["stored"].text() if "stored" in top else None,
         store_failed=top["store_failed"].text() if "store_failed" in top else None,
@@ -115,7 +117,7 @@ def inherited_lines() -> frozenset[str]:
 
 @cache
 def _base() -> Script:
-    top = parse(BASE, "base").fields(("lines", "nodes", "protected", "reactions"))
+    top = parse(BASE, "base").fields(("lines", "nodes", "protected", "vulnerable", "reactions"))
     return Script(
         name="base",
         version="1",
@@ -127,6 +129,7 @@ def _base() -> Script:
         nodes=_nodes(top["nodes"], protected_allowed=True),
         reactions=_reactions(top["reactions"]),
         protected=_by_name(Act, top["protected"]),
+        vulnerable=_by_name(Vulnerability, top["vulnerable"]),
         offers={},
         stored=None,
         store_failed=None,

@@ -18,6 +18,7 @@ from enum import StrEnum
 
 from dialogue.acts import Act, Disposition, Pending
 from dialogue.knowledge import NOTHING_KNOWN, Knowledge
+from dialogue.vulnerability import Vulnerability
 
 CASE_VARIABLES = frozenset(
     {
@@ -256,6 +257,7 @@ class Script:
     nodes: Mapping[str, Node]
     reactions: Reactions
     protected: Mapping[Act, Reaction]
+    vulnerable: Mapping[Vulnerability, Reaction]  # what follows when somebody must not be pressed
     offers: Mapping[Verdict, Reaction]
     stored: str | None  # node after PromiseStored
     store_failed: str | None  # node after PromiseStoreFailed

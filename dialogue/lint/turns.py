@@ -88,6 +88,7 @@ class Turns:
             *(_said(act.value, (act,), plain=True) for act in _STORING if act not in unhandled),
             Turn(TIME_UP, TimeUp("longest call")),
         )
+        self._interrupted = tuple(t for t in self._storing if not t.acts or t.acts == (Act.CRISIS,))
         self._handoff = (
             Turn("a person takes over", HandoffEnded(HandoffResult.BRIDGED, NOW)),
             Turn("no person there", HandoffEnded(HandoffResult.NO_ANSWER, NOW)),
@@ -100,6 +101,8 @@ class Turns:
         match state.phase:
             case Phase.TALKING:
                 return self._talking
+            case Phase.STORING if state.deferred is not None or state.second_thought is not None:
+                return self._interrupted
             case Phase.STORING:
                 return self._storing
             case Phase.HANDOFF:
