@@ -22,8 +22,8 @@ from dialogue.lint.steps import Edge, Key, Walk, has_words, place_of
 from dialogue.lint.turns import NOW, SILENCE, Turn, Turns, sample_case
 from dialogue.manager import SILENCES_BEFORE_END, initial_state
 from dialogue.protocol import CallStarted, Conclude, Handoff, HangUp, Listen, Speak, StorePromise
-from dialogue.script import Script
-from dialogue.state import Counts, Phase, State
+from dialogue.script import Do, Script
+from dialogue.state import NOTHING_OFFERED, Counts, Phase, State
 
 T = TypeVar("T")
 
@@ -75,10 +75,10 @@ class _Walker:
             key = self.todo.pop(0)
             state = self.found.places[key]
             ways = self.left[key] = {}
-            plain = self.left.get(place_of(replace(state, carried=None))) if state.carried is not None else None
+            bare = self._bare(key, state)
             for turn in self.turns.after(state):
-                if plain is not None and not _moves(plain[turn.label]):
-                    continue  # what is kept for later changes nothing as long as the call stays where it is
+                if (seen := bare.get(turn.label)) is not None and _settled(self.script, seen):
+                    continue
                 edge = ways[turn.label] = self._play(turn, key, state, twice=turn.plain or turn.label == SILENCE)
                 self._arrive(edge)
 
@@ -87,7 +87,8 @@ class _Walker:
         state = self.found.places[key]
         if state.phase is not Phase.TALKING or state.carried is not None:
             return
-        for turn in self.turns.together:
+        bare = self._bare(key, state)
+        for turn in self.turns.together if not bare else ():
             self._arrive(self._play(turn, key, state))
         used_up = frozenset(node for node, places in wearable.items() if key in places)
         visits = dict(state.visits) | {node: self.limits[node] for node in used_up}
@@ -107,8 +108,17 @@ class _Walker:
                 through = next((node for node in fresh.entered if node in used_up), None)
                 way = self._way_through(through, key) if through is not None else ()
                 self._arrive(replace(edge, worn=_why(edge), way=way))
-        late = replace(state, turns=self.script.policy.max_turns)
-        self._arrive(self._play(replace(self.turns.any, label=TOO_MANY_TURNS, plain=False), key, late))
+        if not bare:
+            late = replace(state, turns=self.script.policy.max_turns)
+            self._arrive(self._play(replace(self.turns.any, label=TOO_MANY_TURNS, plain=False), key, late))
+
+    def _bare(self, key: Key, state: State) -> Mapping[str, Edge]:
+        """How the same place was left with nothing offered and nothing kept for later; {} where that never happened.
+
+        Less was known there, so a step that then neither weighed an offer nor moved on is the same step here.
+        """
+        bare = place_of(replace(state, carried=None, offer=NOTHING_OFFERED))
+        return self.left.get(bare, {}) if bare != key else {}
 
     def _play(self, turn: Turn, source: Key | None, before: State, *, twice: bool = False) -> Edge:
         step = _heard(self.script, before, turn)
@@ -222,8 +232,14 @@ def _may_be_said_twice(turn: Turn) -> bool:
     return turn.label == SILENCE or turn.acts[0] in _TWICE
 
 
-def _moves(edge: Edge) -> bool:
-    return bool(edge.entered) or edge.after.verified != edge.before.verified
+def _settled(script: Script, edge: Edge) -> bool:
+    """Whether a step is the same whatever was offered or kept before."""
+    if edge.after.offer != edge.before.offer or edge.stores or edge.after.verified != edge.before.verified:
+        return False
+    reactions = (script.nodes[edge.before.node].on.get(act) for act in edge.turn.acts)
+    if any(r is not None and r.do is Do.STORE for r in reactions):
+        return False
+    return edge.target is None or (not edge.entered and edge.target == edge.source)
 
 
 def _counted(edge: Edge, wearable: frozenset[str]) -> bool:

@@ -90,14 +90,11 @@ def test_every_act_is_said_at_every_place_where_the_call_listens(name: str) -> N
     said: dict[object, set[Act]] = {}
     for edge in found.answers:
         if edge.turn.plain:
-            said.setdefault(edge.source, set()).add(edge.turn.acts[0])
-    places = [
-        key
-        for key, state in found.places.items()
-        if state.phase is Phase.TALKING and state.carried is None and (state.verified or not state.stored)
-    ]
-    assert len(places) > 12
-    assert all(said[place] == set(Act) for place in places)
+            said.setdefault((edge.before.node, edge.before.verified), set()).add(edge.turn.acts[0])
+    listening = {(s.node, s.verified) for s in found.places.values() if s.phase is Phase.TALKING}
+    assert listening == said.keys()
+    assert {node for node, _ in listening} == {n.id for n in read_script(name).nodes.values() if n.ask is not None}
+    assert all(acts == set(Act) for acts in said.values())
 
 
 @pytest.mark.parametrize("name", NAMES)
