@@ -98,9 +98,12 @@ class Acting(Speaking):
         if at is not None and at > self.now:
             self._set(callback_at=at)
             self._say("callback_at")
-        elif self.state.node == "callback_ask":
+        elif self.state.node == "callback_ask" and count(self.state.said, "callback_ask_again"):
             at = None
             self._say("callback_open")
+        elif self.state.node == "callback_ask":
+            self._stay()
+            return
         else:
             self._go("callback_ask")
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from dialogue.acting import Acting
@@ -19,6 +20,9 @@ UNCLEAR_BEFORE_END = 2
 MISHEARD_SHARE = 0.5  # a question heard less than this cannot have been answered by one or two characters
 _REASONS = (Act.HARDSHIP, Act.REQUEST_EXTENSION, Act.OUT_OF_SCOPE, Act.ACKNOWLEDGE, Act.DENY, Act.REFUSE_PAY)
 _QUESTIONS = frozenset(a for a in Act if a.startswith("ask_")) | {Act.SUSPECT_SCAM}
+SURE_TO_END = 0.6  # calibrated confidence
+_ENDS_THE_MATTER = frozenset({Act.DISPUTE_DEBT, Act.DISPUTE_AMOUNT, Act.ALREADY_PAID, Act.REFUSE_PAY, Act.GOODBYE})
+_ASKED_ONCE_MORE = (Act.WRONG_PERSON, Act.DECEASED_OR_DETAINED)
 SURE_OVER_THE_CASE = 0.75  # similarity from which general knowledge is preferred to the case's own figures
 _FROM_THE_CASE = (Act.ASK_AMOUNT, Act.ASK_DUE_DATE)
 _OF_THE_MONEY = frozenset(
@@ -35,6 +39,7 @@ _OF_THE_MONEY = frozenset(
         Act.DISPUTE_AMOUNT,
     }
 )
+_OBJECTS = re.compile(r"不对|不是|错了|等等|等一?下|慢着|先别|算了")
 _TAKES_BACK = (Act.DENY, Act.REFUSE_PAY, Act.DISPUTE_DEBT, Act.ALREADY_PAID, Act.HARDSHIP, Act.REQUEST_EXTENSION)
 _DEFERRABLE = (Act.CRISIS, Act.STOP_CALLING, Act.COMPLAINT, Act.REQUEST_HUMAN)
 
@@ -67,6 +72,8 @@ class Answering(Acting):
             self._flag("stop_calling")
         for act in self._in_turn(u):
             if (follows := self._reaction_to(act)) is not None:
+                if self._too_unsure(u, act, follows):
+                    break
                 self._set(unclear=0, fillers=0)
                 if not self.state.verified:
                     self._carry(u)
@@ -99,6 +106,8 @@ class Answering(Acting):
         other_amount = slots.pay_amount is not None and slots.pay_amount != offer.amount
         if u.has(Act.PROMISE_PAY, Act.PROMISE_PARTIAL):
             return other_day or other_amount or (u.has(Act.PROMISE_PARTIAL) and not offer.partial)
+        if u.primary is Act.DENY and self.node.ask is Pending.CLOSING:
+            return _OBJECTS.search(u.text) is not None  # 没有了 after the closing words takes nothing back
         return u.has(*_TAKES_BACK) and u.primary not in (Act.GOODBYE, Act.ACKNOWLEDGE)
 
     def _withdraw(self) -> None:
@@ -113,6 +122,12 @@ class Answering(Acting):
         if found is None or (u.primary in _FROM_THE_CASE and found[1] < SURE_OVER_THE_CASE):
             return None
         return found[0].line_id
+
+    def _too_unsure(self, u: Understanding, act: Act, follows: Reaction) -> bool:
+        """Whether this would end the matter on words that were hardly understood: better ask once more."""
+        node = self.script.nodes.get(follows.go or "")
+        ends = follows.end is not None or (node is not None and node.end is not None)
+        return ends and act in _ENDS_THE_MATTER and u.confidence < SURE_TO_END and self.state.unclear == 0
 
     def _misheard(self, u: Understanding) -> bool:
         return (
@@ -132,6 +147,8 @@ class Answering(Acting):
             if act is Act.STOP_CALLING and promises and self.state.verified:
                 continue  # the promise goes on, the wish is kept beside it
             if self.state.verified and act is Act.WILL_RELAY:
+                continue
+            if act in _ASKED_ONCE_MORE and u.confidence < SURE_TO_END and self.state.unclear == 0:
                 continue
             if self.state.verified and act is Act.THIRD_PARTY and u.primary is not act:
                 continue

@@ -11,7 +11,7 @@ from dialogue.lint.steps import Edge, Key, Walk, place_of
 from dialogue.lint.turns import SILENCE, TIME_UP
 from dialogue.lint.walk import ASKED_TOO_OFTEN, TOO_MANY_TURNS, reachable
 from dialogue.script import PROTECTED_ACTS, Do, Node, Script
-from dialogue.state import Phase, State
+from dialogue.state import NOTHING_OFFERED, Phase, State
 
 MOST_TURNS = 60
 _WAYS_OUT = PROTECTED_ACTS | {Act.LEGAL, Act.GOODBYE, Act.REQUEST_CALLBACK}
@@ -146,6 +146,7 @@ def _dead_ends(script: Script, walk: Walk) -> Iterator[Finding]:
             good.add(_plain(edge.before))
         else:
             onward.setdefault(_plain(edge.after), set()).add(_plain(edge.before))
+    good.update(_plain(state) for state in walk.places.values() if _bare(state) in good)
     good = reachable(good, onward)
     for key, state in walk.places.items():
         if _plain(state) not in good and state.phase is Phase.TALKING:
@@ -163,6 +164,11 @@ def _dead_ends(script: Script, walk: Walk) -> Iterator[Finding]:
 def _plain(state: State) -> Key:
     """A place whatever was kept for later: that decides where a call goes only after it has moved on."""
     return place_of(replace(state, carried=None))
+
+
+def _bare(state: State) -> Key:
+    """The same place with nothing offered: its ways out are ways out here."""
+    return place_of(replace(state, carried=None, offer=NOTHING_OFFERED))
 
 
 def _leaves(edge: Edge) -> bool:

@@ -244,7 +244,7 @@ def assert_the_debt_is_kept(played: Call) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example(edits=[("again", 3, 0)], talks=[[(Act.SELF, Slots()), (Act.DENY, Slots()), None]])
 @given(edits=edits, talks=st.lists(sayings, min_size=3, max_size=6))
 def test_whatever_an_edit_leaves_is_linted_and_what_is_clean_keeps_the_debt(

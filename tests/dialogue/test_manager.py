@@ -267,10 +267,32 @@ def test_a_callback_takes_the_time_that_was_named(m1: Script) -> None:
     assert "今天下午3点" in done.said[-1]
 
 
-def test_a_callback_without_a_time_asks_once(m1: Script) -> None:
+def test_a_callback_without_a_time_asks_twice(m1: Script) -> None:
     done = call(m1, "开车呢", "不知道")
+    assert done.callback is None and done.line_ids[-1] == "callback_ask_again"
+    done.say("说不好")
     assert done.callback is not None and done.callback.at is None
     assert done.disposition is Disposition.CALLBACK
+
+
+def test_a_time_named_at_the_second_asking_is_booked(m1: Script) -> None:
+    done = call(m1, "开车呢", "晚点再打", "下午四点半吧")
+    assert done.callback is not None and done.callback.at == NOW.replace(hour=16, minute=30)
+
+
+def test_nothing_more_after_the_closing_words_takes_nothing_back(m1: Script) -> None:
+    done = call(m1, "是我", "可以", "对", "没有了谢谢")
+    assert done.withdrawals == [] and done.disposition is Disposition.PROMISED
+
+
+@pytest.mark.parametrize("act", [Act.DISPUTE_DEBT, Act.ALREADY_PAID, Act.WRONG_PERSON, Act.DECEASED_OR_DETAINED])
+def test_what_ends_the_matter_and_was_hardly_understood_is_asked_once_more(m1: Script, act: Act) -> None:
+    unsure = Understanding("借不到了没人肯借", (act,), confidence=0.4)
+    told = call(m1, "是我")
+    told.feed(CustomerSaid(unsure, 2, NOW))
+    assert told.hang_ups == 0 and told.line_ids[-2] == "not_understood"
+    told.feed(CustomerSaid(unsure, 3, NOW))
+    assert told.hang_ups == 1
 
 
 @pytest.mark.parametrize(
