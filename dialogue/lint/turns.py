@@ -31,6 +31,8 @@ from dialogue.understanding import Slots, Understanding
 NOW = datetime(2026, 3, 18, 10, 20, tzinfo=timezone(timedelta(hours=8)))
 SILENCE = "silence"
 TIME_UP = "time up"
+UNSURE = 0.3  # a confidence at which the manager asks once more before it ends a call
+_WEIGHTY = (Act.WRONG_PERSON, Act.DECEASED_OR_DETAINED, Act.DISPUTE_DEBT, Act.ALREADY_PAID, Act.GOODBYE)
 _CENT = Decimal("0.01")
 _STORING = (*PROTECTED_ACTS & {Act.CRISIS, Act.STOP_CALLING, Act.COMPLAINT, Act.REQUEST_HUMAN}, Act.DENY)
 
@@ -80,6 +82,8 @@ class Turns:
                 Slots(callback_at=NOW + timedelta(hours=5)),
             ),
             *_from_knowledge(script),
+            _said("deny (that is wrong)", (Act.DENY,), words="不对，等一下"),
+            *(_said(f"{act} (unsure)", (act,), confidence=UNSURE) for act in _WEIGHTY if act not in unhandled),
             Turn(TIME_UP, TimeUp("longest call")),
         )
         self._storing = (
@@ -111,9 +115,16 @@ class Turns:
 
 
 def _said(
-    label: str, acts: tuple[Act, ...], slots: Slots | None = None, *, agrees: bool = False, plain: bool = False
+    label: str,
+    acts: tuple[Act, ...],
+    slots: Slots | None = None,
+    *,
+    words: str = "某一句话",
+    confidence: float = 1.0,
+    agrees: bool = False,
+    plain: bool = False,
 ) -> Turn:
-    understood = Understanding("某一句话", acts, slots or Slots(), agrees=agrees)
+    understood = Understanding(words, acts, slots or Slots(), confidence, agrees)
     return Turn(label, CustomerSaid(understood, 1, NOW), acts, plain)
 
 

@@ -23,7 +23,7 @@ from dialogue.lint.turns import NOW, SILENCE, Turn, Turns, sample_case
 from dialogue.manager import SILENCES_BEFORE_END, initial_state
 from dialogue.protocol import CallStarted, Conclude, Handoff, HangUp, Listen, Speak, StorePromise
 from dialogue.script import Do, Script
-from dialogue.state import NOTHING_OFFERED, Counts, Phase, State
+from dialogue.state import NOTHING_OFFERED, Counts, Phase, State, bumped
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ _TWICE = frozenset(a for a in Act if a.startswith("ask_")) | {Act.SUSPECT_SCAM}
 
 
 def walk(script: Script) -> Walk:
-    """Walk the whole script. Takes about half a second for a script of forty lines."""
+    """Walk the whole script. Takes about a second for a script of forty lines."""
     return _Walker(script).run()
 
 
@@ -98,10 +98,11 @@ class _Walker:
             unclear=UNCLEAR_BEFORE_END,
             fillers=1,
             visits=tuple(visits.items()),
+            said=_asked_before(self.script, state),
             flags=(*state.flags, "abuse"),
         )
         for fresh in self.left[key].values():
-            if not _counted(fresh, used_up):
+            if not _counted(self.script, fresh, used_up):
                 continue
             edge = self._play(fresh.turn, key, worn)
             if _differs(edge, fresh):
@@ -242,11 +243,20 @@ def _settled(script: Script, edge: Edge) -> bool:
     return edge.target is None or (not edge.entered and edge.target == edge.source)
 
 
-def _counted(edge: Edge, wearable: frozenset[str]) -> bool:
+def _asked_before(script: Script, state: State) -> Counts:
+    said = state.said
+    for line_id in script.nodes[state.node].again:
+        said = bumped(said, line_id)
+    return said
+
+
+def _counted(script: Script, edge: Edge, wearable: frozenset[str]) -> bool:
     """Whether some counter can change what follows."""
+    otherwise = script.nodes[edge.before.node].otherwise
     return (
         edge.turn.label == SILENCE
         or edge.not_understood
+        or (otherwise is not None and otherwise.do is Do.CALLBACK)
         or not {Act.ABUSE, Act.FILLER, Act.OUT_OF_SCOPE}.isdisjoint(edge.turn.acts)
         or not wearable.isdisjoint(edge.entered)
     )

@@ -60,12 +60,12 @@ def ways(name: str) -> frozenset[str]:
         "greet --dispute_debt--> greet --affirm--> disclose --> facts --> ask_today --> disputed --> [end: disputed]",
         f"{TODAY} --promise_pay (too late a day)--> ask_date",
         f"{TODAY} --promise_partial--> ask_part --promise_partial (too little)--> ask_part",
-        f"{STORING} --stored--> noted --deny--> readback --> ask_date",
+        f"{STORING} --stored--> noted --deny (that is wrong)--> readback --> ask_date",
         f"{STORING} --store failed--> not_noted --> [end: callback]",
         f"{STORING} --crisis--> [storing] --stored--> [a person: crisis]",
         f"{STORING} --time up--> [storing] --stored--> [end: promised]",
         f"{TODAY} --third_party--> third_party --silence--> third_party",
-        f"{TODAY} --request_callback--> callback_ask --out_of_scope--> [end: callback]",
+        f"{TODAY} --request_callback--> callback_ask --out_of_scope (asked too often)--> [end: callback]",
         f"{TODAY} --request_callback (a time)--> [end: callback]",
         f"{TODAY} --out_of_scope (third time)--> [a person: not_understood]",
         f"{TODAY} --silence (third time)--> [end: unclear]",
@@ -82,6 +82,11 @@ def test_a_limit_is_used_up_only_on_ways_that_pass_the_node() -> None:
     assert not any(
         "persuade (" in way or "ask_today --refuse_pay (asked too often)" in way for way in ways("m1_collection")
     )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_script_is_walked_in_a_bounded_number_of_steps(name: str) -> None:
+    assert 1_000 < len(walked(name).edges) < 8_000  # about a second
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -14,6 +14,8 @@ from dialogue.understanding import Completeness, Understander, Understanding
 from voicebot.intent.classifier import NETWORK, Decision, IntentClassifier
 from voicebot.settings import Settings
 
+SURE = 0.6  # calibrated confidence in the act
+SURELY_FINISHED, FINISHED, PERHAPS_FINISHED, UNFINISHED = 0.9, 0.85, 0.6, 0.25  # of the turn; bench/endpointing.py
 REMEMBERED = 256  # turns: partials ask the same words again and again
 
 
@@ -38,7 +40,18 @@ class TrainedUnderstander:
         )
 
     def completeness(self, text: str, *, pending: Pending) -> Completeness:
-        return judge(normalise(text), pending)
+        """By the network and by the rules: to be taken for complete both must agree or one be very sure."""
+        words = normalise(text)
+        ruled = judge(words, pending)
+        if not words:
+            return ruled
+        decision = self._decide(words, pending)
+        finished, sure = decision.finished, decision.confidence >= SURE
+        if ruled is Completeness.HANGING:
+            return Completeness.OPEN if finished >= SURELY_FINISHED and sure else ruled
+        if (finished >= FINISHED and sure) or (ruled is Completeness.COMPLETE and finished >= PERHAPS_FINISHED):
+            return Completeness.COMPLETE
+        return Completeness.HANGING if finished < UNFINISHED else Completeness.OPEN
 
 
 def understander_of(settings: Settings) -> Understander:

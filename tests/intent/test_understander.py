@@ -1,0 +1,122 @@
+"""The trained understander as a call uses it: the committed model, real turns, real speed of loading."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dialogue.acts import Act, Pending, primary_first
+from dialogue.rules import RuleUnderstander
+from dialogue.understanding import Completeness
+from voicebot.intent.classifier import FACTS, NETWORK, IntentClassifier, ModelError
+from voicebot.intent.data import read_test_turns
+from voicebot.intent.report import measure
+from voicebot.intent.understander import TrainedUnderstander, understander_of
+from voicebot.settings import PROJECT_ROOT, load_settings
+
+FOLDER = PROJECT_ROOT / "models" / "intent"
+NOW = datetime(2026, 11, 18, 10, 20, tzinfo=ZoneInfo("Asia/Shanghai"))
+
+
+@pytest.fixture(scope="module")
+def classifier() -> IntentClassifier:
+    return IntentClassifier(FOLDER)
+
+
+@pytest.fixture(scope="module")
+def understander(classifier: IntentClassifier) -> TrainedUnderstander:
+    return TrainedUnderstander(classifier)
+
+
+@pytest.mark.parametrize(
+    ("pending", "text", "act"),
+    [
+        (Pending.VERIFY_IDENTITY, "好的", Act.SELF),
+        (Pending.ASK_PAY_TODAY, "好的", Act.PROMISE_PAY),
+        (Pending.NONE, "好的", Act.AFFIRM),
+        (Pending.VERIFY_IDENTITY, "不是", Act.WRONG_PERSON),
+        (Pending.ASK_PAY_TODAY, "不能", Act.DENY),
+        (Pending.CONFIRM_PROMISE, "对", Act.PROMISE_PAY),
+        (Pending.INFORM, "再逼我我就跳楼", Act.CRISIS),
+        (Pending.ASK_PAY_DATE, "下个礼拜五吧", Act.PROMISE_PAY),
+        (Pending.ASK_PAY_TODAY, "转人工", Act.REQUEST_HUMAN),
+        (Pending.OPENING, "您拨打的用户暂时无法接通请稍后再拨", Act.CALL_ASSISTANT),
+    ],
+)
+def test_the_question_makes_what_the_words_mean(
+    understander: TrainedUnderstander, pending: Pending, text: str, act: Act
+) -> None:
+    assert understander.understand(text, pending=pending, now=NOW).primary is act
+
+
+def test_values_stand_beside_the_acts_that_carry_them(understander: TrainedUnderstander) -> None:
+    promised = understander.understand("周五先还五百", pending=Pending.ASK_PAY_TODAY, now=NOW)
+    assert promised.primary is Act.PROMISE_PARTIAL
+    assert (promised.slots.pay_date, str(promised.slots.pay_amount)) == (date(2026, 11, 20), "500.00")
+    paid = understander.understand("我昨天就还了五百呀", pending=Pending.ASK_PAY_TODAY, now=NOW)
+    assert paid.primary is Act.ALREADY_PAID and paid.slots.pay_amount is None
+
+
+def test_silence_and_bare_yes(understander: TrainedUnderstander) -> None:
+    assert understander.understand("", pending=Pending.NONE, now=NOW).acts == (Act.FILLER,)
+    assert understander.understand("可以", pending=Pending.ASK_PAY_TODAY, now=NOW).agrees
+    assert not understander.understand("我周五可以", pending=Pending.ASK_PAY_TODAY, now=NOW).agrees
+
+
+def test_a_finished_answer_is_not_waited_for_and_half_a_sentence_is(understander: TrainedUnderstander) -> None:
+    assert understander.completeness("我周五还", pending=Pending.ASK_PAY_DATE) is Completeness.COMPLETE
+    assert understander.completeness("我那个", pending=Pending.ASK_PAY_DATE) is Completeness.HANGING
+    assert understander.completeness("因为我最近", pending=Pending.ASK_REASON) is Completeness.HANGING
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=120), st.sampled_from(Pending))
+def test_any_words_get_an_answer_in_the_contracts_order_and_always_the_same(text: str, pending: Pending) -> None:
+    model = understander_of(load_settings())
+    once, twice = (model.understand(text, pending=pending, now=NOW) for _ in range(2))
+    assert once == twice
+    assert once.acts == primary_first(once.acts) and 0.0 <= once.confidence <= 1.0
+
+
+def test_the_committed_model_is_as_good_as_its_card_says(classifier: IntentClassifier) -> None:
+    turns = [t.example for t in read_test_turns(sorted((FOLDER / "data" / "test").glob("*.tsv")))]
+    quality = measure(classifier, turns)
+    card = (FOLDER / "CARD.md").read_text("utf-8")
+    said = next(line for line in card.splitlines() if line.startswith("| 0."))
+    figures = [float(cell) for cell in said.strip("| ").split("|")]
+    # int8 arithmetic differs a little between kinds of processors.
+    assert quality.primary == pytest.approx(figures[0], abs=0.01)
+    assert quality.set_f1 == pytest.approx(figures[1], abs=0.01)
+
+
+def test_a_model_that_is_damaged_or_of_another_kind_is_named_with_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="voicebot intent train"):
+        IntentClassifier(tmp_path)
+    for name in (NETWORK, "pieces.tsv", FACTS):
+        shutil.copy(FOLDER / name, tmp_path)
+    (tmp_path / NETWORK).write_bytes((tmp_path / NETWORK).read_bytes()[:1000])
+    with pytest.raises(ModelError, match="damaged"):
+        IntentClassifier(tmp_path)
+    facts = json.loads((tmp_path / FACTS).read_text("utf-8"))
+    (tmp_path / FACTS).write_text(json.dumps(facts | {"acts": facts["acts"][:5]}), "utf-8")
+    with pytest.raises(ModelError, match="other acts or questions"):
+        IntentClassifier(tmp_path)
+
+
+def test_rules_read_where_they_are_wanted_or_nothing_else_is_there(tmp_path: Path) -> None:
+    base = load_settings()
+    by = lambda how, folder: base.model_copy(  # noqa: E731
+        update={"understanding": base.understanding.model_copy(update={"by": how, "model": folder})}
+    )
+    assert isinstance(understander_of(by("rules", FOLDER)), RuleUnderstander)
+    assert isinstance(understander_of(by("auto", tmp_path)), RuleUnderstander)
+    assert isinstance(understander_of(by("auto", FOLDER)), TrainedUnderstander)
+    with pytest.raises(ModelError):
+        understander_of(by("trained", tmp_path))
