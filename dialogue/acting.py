@@ -19,6 +19,7 @@ from dialogue.protocol import (
     HangUp,
     Listen,
     StorePromise,
+    WithdrawPromise,
 )
 from dialogue.script import MANDATORY_DISCLOSURES, Do, Node, Reaction
 from dialogue.speaking import Speaking
@@ -86,10 +87,19 @@ class Acting(Speaking):
         if offer.pay_date is None or offer.amount is None:
             self._stay(("not_understood",))
             return
+        if self.state.stored:
+            if (offer.pay_date, offer.amount) == (self.state.kept.pay_date, self.state.kept.amount):
+                self._go(self.script.stored or self.state.node)
+                return
+            self._withdraw()
         self._set(phase=Phase.STORING, storing=True, readback=self.state.node)
         self.commands.append(
             StorePromise(offer.pay_date, offer.amount, offer.partial, offer.said_turn, self.state.turn)
         )
+
+    def _withdraw(self) -> None:
+        self._set(stored=False, node=self.state.readback)
+        self.commands.append(WithdrawPromise(self.state.turn))
 
     def _callback(self, u: Understanding | None, say: tuple[str, ...]) -> None:
         at = u.slots.callback_at if u is not None else None

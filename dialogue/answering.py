@@ -8,9 +8,6 @@ from dataclasses import replace
 from dialogue.acting import Acting
 from dialogue.acts import Act, Disposition, Pending
 from dialogue.policy import Offer
-from dialogue.protocol import (
-    WithdrawPromise,
-)
 from dialogue.rules import normalise
 from dialogue.script import MANDATORY_DISCLOSURES, PROTECTED_ACTS, Reaction
 from dialogue.understanding import Slots, Understanding
@@ -51,7 +48,7 @@ class Answering(Acting):
         if self._misheard(u):
             self._stay()
             return
-        if self.state.stored and self._takes_back(u):
+        if self.state.stored and self.state.verified and self._takes_back(u):
             self._withdraw()
         if protected := self._protected(u):
             act, reaction = protected
@@ -101,7 +98,7 @@ class Answering(Acting):
 
     def _takes_back(self, u: Understanding) -> bool:
         """Whether these words undo or change the promise that was just stored."""
-        offer, slots = self.state.offer, u.slots
+        offer, slots = self.state.kept if self.state.stored else self.state.offer, u.slots
         other_day = slots.pay_date is not None and slots.pay_date != offer.pay_date
         other_amount = slots.pay_amount is not None and slots.pay_amount != offer.amount
         if u.has(Act.PROMISE_PAY, Act.PROMISE_PARTIAL):
@@ -109,10 +106,6 @@ class Answering(Acting):
         if u.primary is Act.DENY and self.node.ask is Pending.CLOSING:
             return _OBJECTS.search(u.text) is not None  # 没有了 after the closing words takes nothing back
         return u.has(*_TAKES_BACK) and u.primary not in (Act.GOODBYE, Act.ACKNOWLEDGE)
-
-    def _withdraw(self) -> None:
-        self._set(stored=False, node=self.state.readback)
-        self.commands.append(WithdrawPromise(self.state.turn))
 
     def _known(self, u: Understanding) -> str | None:
         """The line of the bank's knowledge that answers: what no act covers, or a question it answers more exactly."""
@@ -188,6 +181,8 @@ class Answering(Acting):
         self._react(reaction, u)
 
     def _reaction_to(self, act: Act) -> Reaction | None:
+        if act is Act.WILL_RELAY and self.state.verified:
+            act = Act.ACKNOWLEDGE  # the debtor himself will tell somebody at home
         if act in PROTECTED_ACTS:
             return None
         if act in self.node.on:
@@ -236,7 +231,7 @@ class Answering(Acting):
             if u.has(act):
                 for name in self.script.protected[act].flags:
                     self._flag(name)
-                self._set(deferred=self.state.deferred or act)
+                self._set(deferred=act if act is Act.CRISIS else self.state.deferred or act)
                 return
         if self._takes_back(u):
             self._set(second_thought=u)

@@ -57,31 +57,34 @@ def initial_state(script: Script) -> State:
 
 def step(script: Script, state: State, event: Event) -> tuple[State, tuple[Command, ...]]:
     """Take one event; return the new state and what to do, in order."""
-    turn = _Step(script, state)
-    match event:
-        case CallStarted():
-            turn.started(event)
-        case CustomerSaid():
-            turn.said(event)
-        case CustomerSilent():
-            turn.silent(event.now)
-        case LineHeard():
-            turn.heard(event)
-        case PromiseStored():
-            turn.promise_stored()
-        case PromiseStoreFailed():
-            turn.promise_failed()
-        case HandoffEnded():
-            turn.handoff_ended(event)
-        case TimeUp():
-            turn.time_up()
-        case CustomerHungUp():
-            turn.hung_up(event.now)
+    turn = Step(script, state)
+    turn.take(event)
     return turn.state, tuple(turn.commands)
 
 
-class _Step(Answering):
+class Step(Answering):
     """How each event is answered."""
+
+    def take(self, event: Event) -> None:
+        match event:
+            case CallStarted():
+                self.started(event)
+            case CustomerSaid():
+                self.said(event)
+            case CustomerSilent():
+                self.silent(event.now)
+            case LineHeard():
+                self.heard(event)
+            case PromiseStored():
+                self.promise_stored()
+            case PromiseStoreFailed():
+                self.promise_failed()
+            case HandoffEnded():
+                self.handoff_ended(event)
+            case TimeUp():
+                self.time_up()
+            case CustomerHungUp():
+                self.hung_up(event.now)
 
     def started(self, event: CallStarted) -> None:
         if self.state.phase is not Phase.NEW:
@@ -133,7 +136,7 @@ class _Step(Answering):
     def promise_stored(self) -> None:
         if not self.state.storing:
             return
-        self._set(stored=True, storing=False)
+        self._set(stored=True, storing=False, kept=self.state.offer)
         self.commands.append(Conclude(self._disposition_so_far()))
         if self.state.phase is not Phase.STORING or self.script.stored is None:
             return

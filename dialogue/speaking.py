@@ -25,7 +25,8 @@ from dialogue.script import Line, Node, Script
 from dialogue.state import State, bumped, count
 
 RESAID_AT_MOST = 3  # a disclosure that is cut off again and again
-_LEADS = frozenset({"repeat_lead", "not_understood", "silence", "stop_calling_noted", "abuse"})
+_LEAD_IN = "repeat_lead"
+_LEADS = frozenset({_LEAD_IN, "not_understood", "silence", "stop_calling_noted", "abuse"})
 
 
 class Speaking:
@@ -66,8 +67,10 @@ class Speaking:
         if line.tells_debt and not self.state.verified:
             return
         rendered = self._choose(line)
+        if rendered is None and line_id == _LEAD_IN:
+            return
         if rendered is None:
-            self._say("repeat_lead")
+            self._say(_LEAD_IN)
             rendered = self._choose(line)
             if rendered is None:
                 return

@@ -56,6 +56,7 @@ class State:
     carried: Understanding | None = None  # said of the money before the right party was confirmed; taken up after it
     carried_turn: int = 0
     stored: bool = False
+    kept: Offer = NOTHING_OFFERED  # the promise that is stored
     readback: str = ""  # the node in which the stored promise was confirmed
     storing: bool = False  # also after the customer hung up: the answer may still come
     handoff_reason: str = ""

@@ -10,18 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dialogue.manager import _Step
+from dialogue.manager import Step
 from dialogue.protocol import (
-    CallStarted,
-    CustomerSaid,
-    CustomerSilent,
     Event,
-    HandoffEnded,
     LineHeard,
-    PromiseStored,
-    PromiseStoreFailed,
     Speak,
-    TimeUp,
 )
 from dialogue.script import CALL_VARIABLES, MANDATORY_DISCLOSURES, Line, Script
 from dialogue.state import State
@@ -43,7 +36,7 @@ class Said:
     missing: frozenset[str]  # variables in its wordings that have no value yet
 
 
-class Hearing(_Step):
+class Hearing(Step):
     """One step, listened to."""
 
     def __init__(self, script: Script, state: State) -> None:
@@ -54,23 +47,7 @@ class Hearing(_Step):
 
     def take(self, event: Event) -> None:
         """Carry out one event, and let what it says of the caller and the recording be heard to its end."""
-        match event:
-            case CallStarted():
-                self.started(event)
-            case CustomerSaid():
-                self.said(event)
-            case CustomerSilent():
-                self.silent(event.now)
-            case PromiseStored():
-                self.promise_stored()
-            case PromiseStoreFailed():
-                self.promise_failed()
-            case HandoffEnded():
-                self.handoff_ended(event)
-            case TimeUp():
-                self.time_up()
-            case _:
-                raise ValueError(f"the lint does not play {type(event).__name__}")
+        super().take(event)
         for command in tuple(self.commands):
             if isinstance(command, Speak) and command.discloses:
                 self.heard(LineHeard(command.line_id, 1.0))

@@ -149,8 +149,6 @@ class _Walker:
 
     def _arrive(self, edge: Edge) -> None:
         state = edge.after
-        if not edge.before.verified and edge.before.stored and not state.stored:
-            return  # who may take a promise back is the manager's business: no script can change it
         self.found.edges.append(edge)
         key = edge.target
         if key is not None and key not in self.found.places:

@@ -505,3 +505,25 @@ def test_what_somebody_else_said_is_not_taken_up(m1: Script) -> None:
 def test_words_and_then_silence_are_not_no_response(m1: Script) -> None:
     assert call(m1, "你哪位", SILENCE, SILENCE, SILENCE).disposition is Disposition.UNCLEAR
     assert call(m1, SILENCE, SILENCE, SILENCE).disposition is Disposition.NO_RESPONSE
+
+
+def test_somebody_else_cannot_take_back_the_debtors_promise(m1: Script) -> None:
+    told = call(m1, "是我", "可以", "对").mean(Act.THIRD_PARTY).mean(Act.DENY, text="不对")
+    assert told.withdrawals == []
+
+
+def test_the_same_promise_is_not_stored_twice(m1: Script) -> None:
+    told = call(m1, "是我", "可以", "对").mean(Act.REQUEST_CALLBACK, text="等会儿").mean(Act.PROMISE_PAY, text="还")
+    told.mean(Act.PROMISE_PAY, text="对").mean(Act.AFFIRM, text="对")
+    assert len(told.promises) == 1
+
+
+def test_a_crisis_said_while_the_promise_is_written_outranks_a_complaint(m1: Script) -> None:
+    told = call(m1, "是我", "可以", "对", stores=False).mean(Act.COMPLAINT).mean(Act.CRISIS)
+    told.feed(PromiseStored("P-1"))
+    assert told.handoffs == ["crisis"]
+
+
+def test_the_debtor_who_will_tell_somebody_at_home_has_taken_it_in(m1: Script) -> None:
+    told = call(m1, "是我").mean(Act.WILL_RELAY, text="我跟我老婆说一声")
+    assert told.line_ids[-1].startswith("ask_date")
