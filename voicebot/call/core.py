@@ -177,7 +177,8 @@ class CallCore:
             light, characters = _BACKCHANNEL_OVER_PROTECTED, _BACKCHANNEL_OVER_PROTECTED_CHARACTERS
         else:
             light, characters = _BACKCHANNEL, _BACKCHANNEL_CHARACTERS
-        backchannel = len(e.text) <= characters and light.issuperset(understood.acts)
+        along = understood.agrees and self._question is Pending.CONFIRM_PROMISE  # 对 in the middle of the read-back
+        backchannel = len(e.text) <= characters and (along or light.issuperset(understood.acts))
         # Ears make words of a hum: what is as short as 嗯 and means nothing is one.
         blip = e.covers - self.turn_state.onset <= _BLIP_MS * turns.SAMPLES_PER_MS
         if self.turn_state.barging and blip and understood.acts == (Act.OUT_OF_SCOPE,):
