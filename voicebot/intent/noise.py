@@ -1,4 +1,4 @@
-"""What people and telephones do to words: hesitation, lost syllables, near sounds, half sentences. Seeded; for training.
+"""What people and telephones do to words: hesitation, lost syllables, near sounds, half sentences. Only for training.
 
 A recogniser on a bad line writes 新华五百五 for 先还五百五: other characters, nearly the same sounds. So some turns are
 left as they are, others lose some of their characters to ones that sound the same or nearly so: without tones, and

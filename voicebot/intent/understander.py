@@ -15,7 +15,7 @@ from voicebot.intent.classifier import NETWORK, Decision, IntentClassifier
 from voicebot.settings import Settings
 
 SURE = 0.6  # calibrated confidence in the act
-SURELY_FINISHED, FINISHED, PERHAPS_FINISHED, UNFINISHED = 0.9, 0.85, 0.6, 0.25  # of the turn; bench/endpointing.py
+SURELY_FINISHED, FINISHED, UNFINISHED = 0.93, 0.9, 0.3  # of the turn; bench/endpointing.py
 REMEMBERED = 256  # turns: partials ask the same words again and again
 
 
@@ -40,18 +40,19 @@ class TrainedUnderstander:
         )
 
     def completeness(self, text: str, *, pending: Pending) -> Completeness:
-        """By the network and by the rules: to be taken for complete both must agree or one be very sure."""
+        """By rule where the answer is a usual one, by the network where it is not: to the network 是我 is above all the
+        beginning of many longer turns."""
         words = normalise(text)
         ruled = judge(words, pending)
-        if not words:
+        if not words or ruled is Completeness.COMPLETE:
             return ruled
         decision = self._decide(words, pending)
-        finished, sure = decision.finished, decision.confidence >= SURE
+        sure = decision.confidence >= SURE
         if ruled is Completeness.HANGING:
-            return Completeness.OPEN if finished >= SURELY_FINISHED and sure else ruled
-        if (finished >= FINISHED and sure) or (ruled is Completeness.COMPLETE and finished >= PERHAPS_FINISHED):
+            return Completeness.OPEN if decision.finished >= SURELY_FINISHED and sure else ruled
+        if decision.finished >= FINISHED and sure:
             return Completeness.COMPLETE
-        return Completeness.HANGING if finished < UNFINISHED else Completeness.OPEN
+        return Completeness.HANGING if decision.finished < UNFINISHED else Completeness.OPEN
 
 
 def understander_of(settings: Settings) -> Understander:
