@@ -1,6 +1,6 @@
 """Does the robot wait as long as it must and no longer? Recorded turns with pauses inside, beside a fixed rule.
 
-    python bench/endpointing.py                  # 120 turns, half of them with a pause of 450 to 800 ms inside
+    python bench/endpointing.py                  # 120 turns, half of them with a pause of 300 to 600 ms inside
     python bench/endpointing.py --turns 40
 
 The test turns, spoken by several voices over G.711, go frame by frame through the robot's own voice activity detector,
@@ -37,12 +37,12 @@ from voicebot.settings import PROJECT_ROOT, load_settings
 from voicebot.speech.api import FRAME_SAMPLES, RATE_HZ, AsrEngine, AsrStream, Vad
 from voicebot.speech.asr import make_asr
 from voicebot.speech.asr.muggle_features import find_activity
-from voicebot.speech.audio import frames, through_g711, to_pcm16
+from voicebot.speech.audio import Samples, frames, through_g711, to_pcm16
 from voicebot.speech.vad import make_vad
 
 TEST = PROJECT_ROOT / "models" / "intent" / "data" / "test"
 NOW = datetime(2026, 11, 18, 10, 20, tzinfo=ZoneInfo("Asia/Shanghai"))
-PAUSES_MS = (450, 800)
+PAUSES_MS = (300, 600)
 BEFORE_MS, AFTER_MS = 600, 2600
 FIXED_MS = 800
 _BREATH = re.compile(r"[，,、 ]+|…+")
@@ -178,12 +178,18 @@ def _record(speaker: Speaker, count: int) -> list[Recorded]:
 
 def _joined(speaker: Speaker, text: str, pending: Pending, halves: Sequence[str], pause_ms: int) -> Recorded:
     line = line_for(text, (None,))
-    spoken = [speaker.say(half, line.voice, line.speed) for half in halves]
+    spoken = [_trimmed(speaker.say(half, line.voice, line.speed)) for half in halves]
     gap = np.zeros(RATE_HZ * pause_ms // 1000, np.float32)
     body = np.concatenate([p for half in spoken for p in (half, gap)][: 2 * len(spoken) - 1])
     lead, tail = (np.zeros(RATE_HZ * ms // 1000, np.float32) for ms in (BEFORE_MS, AFTER_MS))
-    end = len(lead) + find_activity(body, RATE_HZ).end
+    end = len(lead) + len(body)
     return Recorded(text, pending, through_g711(to_pcm16(np.concatenate([lead, body, tail]))), end, pause_ms)
+
+
+def _trimmed(samples: Samples) -> Samples:
+    """From the first sound to the last, so that a pause is as long as it says."""
+    sounding = find_activity(samples, RATE_HZ)
+    return samples[sounding.start : sounding.end]
 
 
 def _parts(text: str) -> list[str]:

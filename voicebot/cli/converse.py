@@ -85,12 +85,13 @@ def converse(
     with user_errors():
         told = find_script(script, settings)
         understander = understander_of(settings)
-    answer_lines(Conversation, lambda line: _hold(told, understander, line, zone, settings.bank))
+    answer_lines(Conversation, lambda line: hold(told, understander, line, zone, settings.bank)[1])
 
 
-def _hold(
+def hold(
     script: Script, understander: Understander, line: Conversation, zone: ZoneInfo, bank: str
-) -> dict[str, object]:
+) -> tuple[TypedCall, dict[str, object]]:
+    """Hold one call; the call itself, and the line that answers it."""
     now = local(line.now, zone)
     call = TypedCall(script, line.case.facts(str(line.id), now.date(), bank), now, understander)
     for words in line.customer_turns:
@@ -100,7 +101,7 @@ def _hold(
     if not call.over:
         call.hang_up()
     callback_at = call.callback.at if call.callback is not None else None
-    return {
+    return call, {
         "id": line.id,
         "disposition": call.disposition,
         "pay_date": call.promise.pay_date.isoformat() if call.promise else None,

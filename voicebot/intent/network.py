@@ -1,7 +1,7 @@
 """The network: a compact transformer over a turn's pieces, led by the pending question, and a linear part over hashed
 runs of characters beside it. Their answers are added.
 
-    pieces ── embedding ── n-gram convolutions (of the base encoder) ──┐
+    pieces ── embedding + their sound's ── n-gram convolutions (of the base encoder) ──┐
     pending question ── embedding ─────────────────────────────────────┴── transformer ──┬── acts (sigmoid)
                                                                                          ├── primary (softmax)
                                                                                          └── finished (sigmoid)
@@ -21,7 +21,7 @@ from transformers.models.bert.modeling_bert import BertEncoder
 
 from dialogue.acts import Act, Pending
 from voicebot.intent.base import CONV_DIM, ORDERS, PIECE_DIM, BaseEncoder
-from voicebot.intent.pieces import GRAMS, MAX_PIECES, PAD, SPECIALS
+from voicebot.intent.pieces import GRAMS, MAX_PIECES, PAD, SPECIALS, Vocabulary
 
 _FEATURES = PIECE_DIM + len(ORDERS) * CONV_DIM
 
@@ -44,10 +44,14 @@ class IntentNetwork(nn.Module):
     """`forward(pieces, grams, pending)`: ids (batch, n), (batch, g), (batch) -> logits of the acts and of the primary
     act, both (batch, acts), and of whether the turn is finished, (batch)."""
 
-    def __init__(self, vocabulary: int, shape: Shape) -> None:
+    def __init__(self, vocabulary: Vocabulary, shape: Shape) -> None:
         super().__init__()
+        sound_of, sounds = vocabulary.sounds()
         d, drop = shape.width, shape.dropout
-        self.embedding = nn.Embedding(vocabulary, PIECE_DIM, padding_idx=PAD)
+        self.embedding = nn.Embedding(len(vocabulary), PIECE_DIM, padding_idx=PAD)
+        self.sounds = nn.Embedding(sounds, PIECE_DIM, padding_idx=PAD)
+        nn.init.zeros_(self.sounds.weight)
+        self.register_buffer("sound_of", torch.tensor(sound_of))
         self.branches = nn.ModuleList(_Branch(order, left) for order, left in ORDERS)
         self.norm = nn.LayerNorm(_FEATURES)
         self.from_pieces = nn.Linear(_FEATURES, d)
@@ -89,7 +93,7 @@ class IntentNetwork(nn.Module):
     def deep(self, pieces: Tensor, pending: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What the transformer says by itself."""
         has_piece = pieces != PAD
-        vectors = self.embedding(pieces)
+        vectors = self.embedding(pieces) + self.sounds(self.sound_of[pieces])
         mask = has_piece.unsqueeze(-1).to(vectors.dtype)
         features = self.norm(torch.cat([vectors, *(branch(vectors, mask) for branch in self.branches)], dim=-1)) * mask
         question = self.pending(pending).unsqueeze(1)

@@ -3,8 +3,8 @@
 The pieces are those Chinese ones of a multilingual sentence encoder's vocabulary, with its scores, so that what the
 encoder learned about them can be kept, and characters of the training turns that no piece covers: dialect, mishearings.
 They stand in one text file, `piece<TAB>score` in the order of their ids; the `tokenizers` library cuts the turns up.
-Runs of one to four characters, alone and together with the pending question, are hashed; they feed the network's linear
-part.
+Runs of one to four characters and of two to four syllables, some together with the pending question, are hashed; they
+feed the network's linear part. Syllables are Mandarin without its tones: what a telephone leaves of a character.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
+from pypinyin import lazy_pinyin
 from tokenizers import Tokenizer, models
 
 PAD, UNKNOWN = 0, 1
@@ -30,7 +31,7 @@ SEEN_OFTEN = 2  # a character that was written once was perhaps mistyped
 GRAMS = 1 << 16
 """Places for hashed runs of characters; 0 is none."""
 
-MAX_GRAMS = 320
+MAX_GRAMS = 400
 _NOT_SPOKEN = re.compile(r"[^\w]|_")
 
 
@@ -60,6 +61,15 @@ class Vocabulary:
         """Ids of the pieces of a turn, cut to their limit; never empty."""
         return self._segmenter.encode(MARK + spoken(text)).ids[:MAX_PIECES]
 
+    def sounds(self) -> tuple[list[int], int]:
+        """For each id the number of its sound, homophones sharing one, and how many there are; 0 is no sound."""
+        numbers: dict[str, int] = {}
+        found = [0] * SPECIALS
+        for piece, _ in self.pieces:
+            said = " ".join(syllable(c) for c in piece.removeprefix(MARK))
+            found.append(numbers.setdefault(said, len(numbers) + 1) if said else 0)
+        return found, len(numbers) + 1
+
     def with_characters(self, texts: Iterable[str]) -> Vocabulary:
         """The vocabulary with the characters of these texts that it lacks, at its end."""
         known = {piece for piece, _ in self.pieces}
@@ -73,10 +83,19 @@ def grams(text: str, pending: str) -> list[int]:
     """Hashed runs of characters of a turn, some of them together with what the robot waited for; never empty."""
     words = f"^{spoken(text)}$"
     runs = [words[i : i + n] for n in range(1, 5) for i in range(len(words) - n + 1)]
+    sounds = [syllable(c) for c in words]
+    runs += ["~" + " ".join(sounds[i : i + n]) for n in range(2, 5) for i in range(len(sounds) - n + 1)]
     asked = [f"{pending}:{run}" for run in runs if len(run) <= 2]
+    asked.append(f"{pending}:~{' '.join(sounds)}")
     return [zlib.crc32(run.encode()) % (GRAMS - 1) + 1 for run in (*runs, *asked, pending, f"{pending}:{words}")][
         :MAX_GRAMS
     ]
+
+
+@cache
+def syllable(character: str) -> str:
+    """How a character sounds, without its tone; itself when it is no Chinese character."""
+    return lazy_pinyin(character)[0]
 
 
 def spoken(text: str) -> str:

@@ -50,12 +50,12 @@ class Plan:
     smoothing: float = 0.05
     held_out: float = 0.06
     average: float = 0.3
-    unfinished: float = 0.3  # share of each batch that is learned a second time, cut off half-way
+    unfinished: float = 0.4  # share of each batch that is learned a second time, cut off half-way
     forget: float = 0.2  # share of the runs of characters that are hidden
     wide_rate: float = 8e-3
     half: bool = True  # bfloat16 where it is exact enough: several times faster on processors that have it
     seed: int = 7
-    threads: int = 1  # two wait for each other on a machine that is not theirs alone
+    threads: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def train(
     chance = random.Random(plan.seed)
     learn, held = split(examples, plan.held_out, plan.seed)
     vocabulary = base.vocabulary.with_characters(e.text for e in learn)
-    network = IntentNetwork(len(vocabulary), shape)
+    network = IntentNetwork(vocabulary, shape)
     network.start_from(base)
     batches = math.ceil(len(learn) / plan.batch)
     optimizer, schedule = _optimizer(network, plan, plan.epochs * batches)
