@@ -33,12 +33,15 @@ LONGEST = 30  # characters
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=300)
+    parser.add_argument("--data", type=Path, default=TEST, help="folder of test turns")
     parser.add_argument("--model", type=Path, default=load_settings().understanding.model)
     parser.add_argument("--show", action="store_true", help="list the turns that were read right and heard wrong")
     options = parser.parse_args()
     settings = load_settings()
     classifier, ear = IntentClassifier(options.model), make_asr(settings)
-    examples = [t.example for t in read_test_turns(sorted(TEST.glob("*.tsv"))) if len(t.example.text) <= LONGEST]
+    examples = [
+        t.example for t in read_test_turns(sorted(options.data.glob("*.tsv"))) if len(t.example.text) <= LONGEST
+    ]
     random.Random(300).shuffle(examples)
     chosen = examples[: options.turns]
     turns = [(e.text, e.pending) for e in chosen]

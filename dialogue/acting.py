@@ -98,7 +98,7 @@ class Acting(Speaking):
         )
 
     def _withdraw(self) -> None:
-        self._set(stored=False, node=self.state.readback)
+        self._set(stored=False, node=self.state.readback, offer=self.state.kept)
         self.commands.append(WithdrawPromise(self.state.turn))
 
     def _callback(self, u: Understanding | None, say: tuple[str, ...]) -> None:
@@ -202,6 +202,8 @@ class Acting(Speaking):
         for flag, disposition in (
             ("complaint", Disposition.COMPLAINT),
             ("stop_calling", Disposition.DO_NOT_CALL),
+            ("dispute_debt", Disposition.DISPUTED),
+            ("dispute_amount", Disposition.DISPUTED),
             ("hardship", Disposition.HARDSHIP),
             ("refused", Disposition.REFUSED),
         ):

@@ -85,9 +85,12 @@ class Answering(Acting):
             self._not_understood()
 
     def _in_turn(self, u: Understanding) -> tuple[Act, ...]:
-        """The acts in the order in which they are answered: who he is comes before what he says of the money."""
+        """The acts in the order in which they are answered: who he is comes before what he says of the money, and that
+        he has no time now before both."""
         if self.state.verified or Act.SELF not in u.acts or Act.SELF not in self.node.on:
             return u.acts
+        if Act.REQUEST_CALLBACK in u.acts:
+            return (Act.REQUEST_CALLBACK, *(a for a in u.acts if a is not Act.REQUEST_CALLBACK))
         return (Act.SELF, *(a for a in u.acts if a is not Act.SELF))
 
     def _carry(self, u: Understanding) -> None:
@@ -185,6 +188,8 @@ class Answering(Acting):
             act = Act.ACKNOWLEDGE  # the debtor himself will tell somebody at home
         if act in PROTECTED_ACTS:
             return None
+        if act is Act.SELF and self.node.id == "third_party":
+            return self.script.nodes[self.script.start].on.get(act)  # the phone was handed over
         if act in self.node.on:
             return self.node.on[act]
         if act is Act.FILLER:

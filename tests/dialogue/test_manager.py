@@ -189,7 +189,7 @@ def test_denying_the_read_back_opens_the_question_again(m1: Script) -> None:
         (["我是他同事", "你自己跟他说吧"], Disposition.THIRD_PARTY),
         (["是我", "我昨天就还了呀"], Disposition.ALREADY_PAID),
         (["是我", "这卡不是我办的"], Disposition.DISPUTED),
-        (["是我", "金额不对吧我只借了三千"], Disposition.DISPUTED),
+        (["是我", "金额不对吧我只借了三千", "就是不对"], Disposition.DISPUTED),
         (["是我", "我失业了现在真没钱", "不知道"], Disposition.HARDSHIP),
         (["是我", "我就不还了怎么着", "不还"], Disposition.REFUSED),
         (["是我", "别再给我打电话了"], Disposition.DO_NOT_CALL),
@@ -527,3 +527,25 @@ def test_a_crisis_said_while_the_promise_is_written_outranks_a_complaint(m1: Scr
 def test_the_debtor_who_will_tell_somebody_at_home_has_taken_it_in(m1: Script) -> None:
     told = call(m1, "是我").mean(Act.WILL_RELAY, text="我跟我老婆说一声")
     assert told.line_ids[-1].startswith("ask_date")
+
+
+def test_a_contested_sum_is_noted_once_and_ends_the_matter_the_second_time(m1: Script) -> None:
+    told = call(m1, "是我").mean(Act.DISPUTE_AMOUNT, text="怎么多出来六十三块")
+    assert told.line_ids[-2:] == ["contested", "ask_today"] and "dispute_amount" in told.flags
+    agreed = call(m1, "是我").mean(Act.DISPUTE_AMOUNT, text="怎么多出来六十三块").say("行我周五还", "对", SILENCE)
+    assert agreed.disposition is Disposition.PROMISED
+    assert told.mean(Act.DISPUTE_AMOUNT, text="不对").disposition is Disposition.DISPUTED
+    left = call(m1, "是我").mean(Act.DISPUTE_AMOUNT, text="怎么多出来六十三块").hang_up()
+    assert left.disposition is Disposition.DISPUTED
+
+
+def test_the_phone_that_is_handed_over_goes_on_with_the_debtor(m1: Script) -> None:
+    told = call(m1, "我是他老婆").mean(Act.SELF, text="喂我是王强")
+    assert told.line_ids[-3:] == ["disclose", "facts", "ask_today"]
+
+
+def test_somebody_who_is_it_but_has_no_time_is_called_back_without_a_word_of_the_debt(m1: Script) -> None:
+    at = NOW.replace(hour=15)
+    told = Call(m1).mean(Act.SELF, Act.REQUEST_CALLBACK, text="是我开车呢三点打", slots=Slots(callback_at=at))
+    assert told.callback is not None and told.callback.at == at
+    assert not [line for line in told.lines if "debt" in line.discloses]

@@ -98,8 +98,17 @@ class IntentClassifier:
     def _decide(self, acts: Floats, primary: Floats, finished: float) -> Decision:
         likely = _softmax(primary / self._temperature)
         chosen = set(np.flatnonzero(_sigmoid(acts) > self._thresholds)) | {int(likely.argmax())}
+        for one, other in self._exclusive:
+            if {one, other} <= chosen:
+                chosen.discard(one if likely[one] < likely[other] else other)
         order = sorted(chosen, key=lambda i: (self._rank[i], -likely[i]))
         return Decision(tuple(self.acts[i] for i in order), float(likely[order[0]]), finished)
+
+    @cached_property
+    def _exclusive(self) -> list[tuple[int, int]]:
+        """Acts of which a turn has one at most: who pays a part does not pay the whole."""
+        pairs = ((Act.PROMISE_PAY, Act.PROMISE_PARTIAL), (Act.SELF, Act.WRONG_PERSON), (Act.AFFIRM, Act.DENY))
+        return [(self.acts.index(a), self.acts.index(b)) for a, b in pairs]
 
     @cached_property
     def _rank(self) -> list[int]:

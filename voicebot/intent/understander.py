@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from functools import cache, lru_cache
 from pathlib import Path
 
 from dialogue.acts import Act, Pending
 from dialogue.completeness import judge
+from dialogue.patterns import PAY_INTENT
 from dialogue.rules import is_bare_yes, make_understander, normalise
-from dialogue.slots import find_slots
+from dialogue.slots import PROMISES, find_slots
 from dialogue.understanding import Completeness, Understander, Understanding
 from voicebot.intent.classifier import NETWORK, Decision, IntentClassifier
 from voicebot.settings import Settings
+
+_TRAILS_OFF = re.compile(r"…|\.\.")
+_HUM_MEANS = {
+    Pending.VERIFY_IDENTITY: Act.SELF,
+    Pending.ASK_PAY_TODAY: Act.PROMISE_PAY,
+    Pending.CONFIRM_PROMISE: Act.PROMISE_PAY,
+}
+"""What a lone 嗯 says to a question of yes and no."""
 
 SURE = 0.6  # calibrated confidence in the act
 SURELY_FINISHED, FINISHED, UNFINISHED = 0.93, 0.9, 0.3  # of the turn; bench/endpointing.py
@@ -31,13 +41,15 @@ class TrainedUnderstander:
         if not words:
             return Understanding(text, (Act.FILLER,))
         decision: Decision = self._decide(words, pending)
-        return Understanding(
-            text,
-            decision.acts,
-            find_slots(words, decision.acts, now),
-            round(decision.confidence, 4),
-            agrees=is_bare_yes(words),
-        )
+        agrees = is_bare_yes(words)
+        acts = decision.acts
+        if agrees and acts == (Act.FILLER,) and not _TRAILS_OFF.search(text):
+            acts = (_HUM_MEANS.get(pending, Act.FILLER),)
+        slots = find_slots(words, acts, now)
+        if slots.callback_at is not None and not PAY_INTENT.search(words):
+            acts = tuple(a for a in acts if a not in PROMISES)  # 你后天三点打过来 names no day of payment
+            slots = find_slots(words, acts, now)
+        return Understanding(text, acts, slots, round(decision.confidence, 4), agrees=agrees)
 
     def completeness(self, text: str, *, pending: Pending) -> Completeness:
         """By rule where the answer is a usual one, by the network where it is not: to the network 是我 is above all the
