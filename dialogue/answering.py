@@ -188,7 +188,7 @@ class Answering(Acting):
             act = Act.ACKNOWLEDGE  # the debtor himself will tell somebody at home
         if act in PROTECTED_ACTS:
             return None
-        if act is Act.SELF and self.node.id == "third_party":
+        if act is Act.SELF and self.node.id == "third_party" and not self.state.disclosed:
             return self.script.nodes[self.script.start].on.get(act)  # the phone was handed over
         if act in self.node.on:
             return self.node.on[act]

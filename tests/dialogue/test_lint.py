@@ -207,7 +207,7 @@ FAULTS = (
         "    limit: 4\n    exhausted: ask_date\n    on:\n      affirm: {go: ask_date}",
         "endless-loop",
         "nodes.ask_date",
-        f"{TODAY} --promise_pay--> ask_date --promise_pay (asked too often)--> [end: unclear]",
+        f"{TODAY} --will_relay--> ask_date --will_relay (asked too often)--> [end: unclear]",
     ),
     m1("  max_turns: 30", "  max_turns: 300", "endless-loop", "policy.max_turns", "greet --ask_amount--> greet"),
     m1("then: facts}", "then: ask_today}", "unreachable-node", "nodes.facts", ""),
@@ -376,7 +376,7 @@ FAULTS = (
         "      acknowledge: {say: noted_again, end: promised}\n",
         "promised-unstored",
         "nodes.readback",
-        f"{TODAY} --affirm--> readback --acknowledge--> [end: promised]",
+        f"{TODAY} --affirm--> readback --will_relay--> [end: promised]",
     ),
     # how the call is left
     m1(
@@ -443,7 +443,7 @@ FAULTS = (
         ),
         "goodbye-missing",
         "nodes.enough",
-        f"{TODAY} --refuse_pay--> persuade --promise_pay--> ask_date --refuse_pay (asked too often)--> enough"
+        f"{TODAY} --refuse_pay--> persuade --will_relay--> ask_date --refuse_pay (asked too often)--> enough"
         " --> [end: refused]",
     ),
 )

@@ -71,7 +71,7 @@ def ways(name: str) -> frozenset[str]:
         f"{TODAY} --silence (third time)--> [end: unclear]",
         f"{TODAY} --abuse (second time)--> [end: refused]",
         f"{TODAY} --one turn too many--> [end: unclear]",
-        f"{TODAY} --promise_pay--> ask_date --deny (asked too often)--> no_agreement --> [end: unclear]",
+        f"{TODAY} --will_relay--> ask_date --deny (asked too often)--> no_agreement --> [end: unclear]",
     ],
 )
 def test_the_walk_goes_every_way_that_a_call_can_go(way: str) -> None:
