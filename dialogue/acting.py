@@ -5,6 +5,7 @@ The base of one step of `dialogue.manager`; what a turn calls for is decided abo
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -29,12 +30,12 @@ from dialogue.understanding import Understanding
 _TAKES_UP = (Pending.ASK_PAY_TODAY, Pending.ASK_PAY_DATE)
 
 
-class Acting(Speaking):
+class Acting(Speaking, ABC):
     """One step in the making, able to do what a reaction says."""
 
+    @abstractmethod
     def _answer(self, u: Understanding) -> None:
         """Decide what a turn calls for, and do it."""
-        raise NotImplementedError
 
     # ---- reactions ----
 

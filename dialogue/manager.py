@@ -6,9 +6,10 @@ carries it out; the words come from `dialogue.speaking`.
 Rules
 - One event in, all commands out; nothing is remembered outside the state.
 - How a turn is answered, first match wins:
-      protected acts (`dialogue.base`) > the bank's knowledge > the node's own reactions > its `otherwise` while the
-      party is unverified > the script's reactions for (un)verified parties > those for anywhere > a filler is waited
-      out > the node's `otherwise` > "not understood", which after the third time ends or gives the call to a person.
+      protected acts (`dialogue.base`) > people who must not be pressed > once more what was said > the bank's knowledge
+      > the node's own reactions > its `otherwise` while the party is unverified > the script's reactions for
+      (un)verified parties > those for anywhere > a filler is waited out > the node's `otherwise` > "not understood",
+      which after the third time ends or gives the call to a person.
 - A line that tells of a debt is never said before the right party has confirmed, whatever the script says.
 - The same sentence is never said twice in a row.
 - A stored promise decides the disposition, a crisis outranks even that. What the customer takes back before the call

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import random
+import re
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -115,7 +116,9 @@ def hear(
         examples = read_examples(data or sorted((DATA / "train").glob("*.tsv")))
         ear = make_asr(settings)
     random.Random(seed).shuffle(examples)
-    which, of = (int(n) for n in part.split("/"))
+    if not (named := re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", part)) or int(named[1]) > int(named[2]):
+        fail(f"--part {part}: expected which of how many, like 1/2")
+    which, of = int(named[1]), int(named[2])
     chosen = [e for e in examples if 2 <= len(spoken(e.text)) <= MAX_SPOKEN][:count][which - 1 :: of]
     kept = 0
     with user_errors(), out_file.open("w", encoding="utf-8") as file:

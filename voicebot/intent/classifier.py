@@ -30,15 +30,6 @@ class ModelError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What the network makes of one turn: a probability for each act, and for each to be the primary one."""
-
-    acts: dict[Act, float]
-    primary: dict[Act, float]
-    finished: float
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
     """Acts, primary first, how likely the primary one is right (calibrated), how likely the turn is over."""
 
@@ -76,15 +67,6 @@ class IntentClassifier:
             raise ModelError(f"{folder / NETWORK}: damaged ({type(e).__name__}); {way_out}") from e
         self.facts = facts
         self.name = f"intent-{hashlib.sha256(network).hexdigest()[:8]}"
-
-    def read(self, text: str, pending: Pending) -> Reading:
-        """Probabilities for one turn."""
-        acts, primary, finished = self._run([(text, pending)])
-        return Reading(
-            {a: float(p) for a, p in zip(self.acts, _sigmoid(acts[0]), strict=True)},
-            {a: float(p) for a, p in zip(self.acts, _softmax(primary[0] / self._temperature), strict=True)},
-            float(_sigmoid(finished)[0]),
-        )
 
     def decide(self, text: str, pending: Pending) -> Decision:
         """The acts of one turn, in the contract's order."""

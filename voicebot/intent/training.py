@@ -42,7 +42,7 @@ _THRESHOLDS = tuple(np.arange(0.3, 0.75, 0.05))
 class Plan:
     """How to train. `average`: share of the last steps whose weights are averaged into the model."""
 
-    epochs: int = 9
+    epochs: int = 6
     batch: int = 96
     rate: float = 7e-4
     base_rate: float = 3.5e-4
