@@ -1,4 +1,4 @@
-"""Which acts does a turn carry? The trained network as a call uses it: one ONNX file, one core, a millisecond or two.
+"""Which acts does a turn carry? The trained network as a call uses it: one ONNX file, one core, about a millisecond.
 
 The folder of a model:
     model.onnx     int8 weights; inputs pieces, grams, pending; outputs acts, primary, finished (logits)
