@@ -5,7 +5,7 @@
 
 Each line of a file is one call as `voicebot converse` takes it, with `expect`: disposition, and pay_date, pay_amount,
 callback_at where they are agreed. Shown per file: dispositions right, days and sums right among the calls that promise,
-times right among the callbacks, and lines that told of a debt before the right party had confirmed.
+times right among the callbacks, and calls in which somebody who is not the debtor heard of the debt.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.table import Table
 
-from dialogue.acts import Act
+from dialogue.script import DEBT_WORDS
 from voicebot.call.typed import TypedCall
 from voicebot.campaign.scripts import find_script
 from voicebot.cli.converse import Conversation, hold
@@ -27,6 +27,7 @@ from voicebot.intent.understander import understander_of
 from voicebot.settings import PROJECT_ROOT, load_settings
 
 CALLS = PROJECT_ROOT / "models" / "intent" / "data" / "calls"
+NOT_THE_DEBTOR = ("wrong_number", "third_party", "call_assistant", "deceased_or_detained", "no_response")
 VALUES = ("pay_date", "pay_amount", "callback_at")
 
 
@@ -44,16 +45,13 @@ class Judged:
         return (self.told[name] or None) == (self.expect.get(name) or None)
 
     @property
-    def told_too_early(self) -> bool:
-        """Whether a line with the debt in it came before anybody said that he is the one."""
-        for said in self.call.transcript:
-            if said.understood is not None and Act.SELF in said.understood.acts:
-                return False
-            if said.understood is not None and Act.AFFIRM in said.understood.acts:
-                return False
-            if "debt" in said.discloses:
-                return True
-        return False
+    def told_the_wrong_one(self) -> bool:
+        """Whether somebody who is not the debtor, as the file says, heard a word of the debt; whatever the robot took
+        him for."""
+        if self.expect["disposition"] not in NOT_THE_DEBTOR:
+            return False
+        robot = [said for said in self.call.transcript if said.who == "robot"]
+        return any("debt" in said.discloses or any(word in said.text for word in DEBT_WORDS) for said in robot)
 
 
 def main() -> None:
@@ -66,7 +64,7 @@ def main() -> None:
     script, understander = find_script(options.script, settings), understander_of(settings)
     zone = ZoneInfo(settings.timezone)
     table = Table(title=f"{script.name}, {understander.name}", title_justify="left")
-    for column in ("calls", "n", "disposition right", "day and sum right", "callback right", "debt told too early"):
+    for column in ("calls", "n", "disposition right", "day and sum right", "callback right", "told the wrong one"):
         table.add_column(column, justify="left" if column == "calls" else "right")
     for file in options.calls:
         judged = []
@@ -91,7 +89,7 @@ def _row(judged: list[Judged]) -> list[str]:
         f"{right} ({right / len(judged):.1%})",
         f"{kept} of {len(promised)}",
         f"{times} of {len(callbacks)}",
-        str(sum(j.told_too_early for j in judged)),
+        str(sum(j.told_the_wrong_one for j in judged)),
     ]
 
 
