@@ -14,6 +14,7 @@ COMMANDS = (
     "understand",
     "converse",
     "intent",
+    "ears",
     "debtor",
     "models",
     "transcribe",

@@ -16,6 +16,7 @@ from dialogue.acts import Pending
 from dialogue.expectations import ANSWERS
 from dialogue.protocol import Expectation
 from voicebot.settings import Settings
+from voicebot.speech.adapt.mouths import punctuated
 from voicebot.speech.api import RATE_HZ, AsrEngine, Hypothesis
 from voicebot.speech.audio import Samples, mix, read_telephone, through_g711, to_float, to_pcm16, write_wav
 from voicebot.speech.tts.kokoro import KokoroVoice
@@ -61,7 +62,7 @@ class Speaker:
             file.parent.mkdir(parents=True, exist_ok=True)
             if voice not in self._voices:
                 self._voices[voice] = KokoroVoice(self._weights, voice)
-            write_wav(file, self._voices[voice].render(_punctuated(text), speed))
+            write_wav(file, self._voices[voice].render(punctuated(text), speed))
         return to_float(read_telephone(file))
 
 
@@ -110,8 +111,3 @@ def spoken_and_heard(
         spoken = speaker.say(text, line.voice, line.speed)
         noise = babble.take(len(spoken) + RATE_HZ) if line.babble_db is not None else None
         yield i, hear(ear, on_the_line(spoken, noise, line.babble_db), pending).text
-
-
-def _punctuated(text: str) -> str:
-    """The voice breathes at commas and needs an end."""
-    return "，".join(text.replace("…", "，").split()).rstrip("，。") + "。"

@@ -56,6 +56,9 @@ def make_asr(settings: Settings) -> AsrEngine:
         from voicebot.speech.asr.whisper import WhisperAsr
 
         return WhisperAsr(folder, threads=threads)
+    from voicebot.speech.asr.lowrank import read_adaptation
     from voicebot.speech.asr.muggle import MuggleAsr
 
-    return MuggleAsr(folder, threads=threads)
+    learned = settings.speech.asr_adaptation
+    adaptation = read_adaptation(learned.expanduser()) if learned is not None else None
+    return MuggleAsr(folder, threads=threads, adaptation=adaptation)

@@ -24,6 +24,7 @@ from dialogue.protocol import Expectation
 from voicebot.speech.api import RATE_HZ, AsrStream, Hypothesis
 from voicebot.speech.asr import search
 from voicebot.speech.asr.base import TurnAudio, spoken
+from voicebot.speech.asr.lowrank import Adaptation
 from voicebot.speech.asr.muggle_features import (
     QUIET_MS,
     Activity,
@@ -60,15 +61,21 @@ _CHARACTERS_PER_S = 8.0  # nobody speaks Mandarin faster for long
 class MuggleAsr:
     """Mandarin, from a folder with the muggle-speech weights. Thread-safe; raises MissingWeights.
 
+    `adaptation` is what the network has learned since it was published (voicebot.speech.asr.lowrank).
     `bandwidth` "wide" is for recordings of `rate_hz` 16 kHz and more, to compare with; calls are "narrow".
     """
 
-    name = "muggle"
-
     def __init__(
-        self, folder: Path, *, threads: int = 1, bandwidth: Bandwidth = "narrow", rate_hz: int = RATE_HZ
+        self,
+        folder: Path,
+        *,
+        threads: int = 1,
+        bandwidth: Bandwidth = "narrow",
+        rate_hz: int = RATE_HZ,
+        adaptation: Adaptation | None = None,
     ) -> None:
-        self._net = MuggleNet(folder, threads)
+        self._net = MuggleNet(folder, threads, adaptation)
+        self.name = f"muggle+{adaptation.name}" if adaptation else "muggle"
         self._narrowband = bandwidth == "narrow"
         self._rate_hz = rate_hz
 

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voicebot.speech.asr.base import MissingWeights
+from voicebot.speech.asr.lowrank import Adaptation, fold_in
 
 Floats = npt.NDArray[np.float32]
 
@@ -63,7 +64,7 @@ class MuggleNet:
     Raises MissingWeights, naming the file, when one is absent or is not what it should be.
     """
 
-    def __init__(self, folder: Path, threads: int = 1) -> None:
+    def __init__(self, folder: Path, threads: int = 1, adaptation: Adaptation | None = None) -> None:
         import onnxruntime as ort
 
         for name in _FILES:
@@ -71,7 +72,7 @@ class MuggleNet:
                 raise _missing(folder / name, "no such file")
         self.characters = read_label_map(folder / "label_map.py")
         self.ids = {c: i for i, c in self.characters.items() if i >= FIRST_CHARACTER}
-        encoder, step = _graphs(folder)
+        encoder, step = _graphs(folder, adaptation)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -126,17 +127,16 @@ def _missing(file: Path, reason: str) -> MissingWeights:
 # ---- building the graphs ------------------------------------------------------------------------------------------
 
 
-def _graphs(folder: Path) -> tuple[bytes, bytes]:
-    """Read the published graphs, return (encoder, step) serialised."""
-    import onnx
-
-    models = []
-    for name in _FILES[:2]:
-        try:
-            models.append(onnx.load(str(folder / name)))
-        except Exception as e:
-            raise _missing(folder / name, f"damaged, not an ONNX model ({type(e).__name__})") from e
-    encoder, decoder = models
+def _graphs(folder: Path, adaptation: Adaptation | None) -> tuple[bytes, bytes]:
+    """Read the published graphs, add what was learned since, return (encoder, step) serialised."""
+    encoder, decoder = _published(folder)
+    try:
+        if adaptation is not None:
+            for part, graph in (("encoder.", encoder.graph), ("decoder.", decoder.graph)):
+                mine = {name: c for name, c in adaptation.changes.items() if name.startswith(part)}
+                fold_in(_initializers(graph), mine)
+    except (KeyError, ValueError) as e:
+        raise _missing(folder, f"not the weights that {adaptation and adaptation.name} was learned on ({e})") from e
     try:
         weights = _named_weights(decoder.graph)
         _add_cross_projections(encoder, weights)
@@ -146,19 +146,41 @@ def _graphs(folder: Path) -> tuple[bytes, bytes]:
     return encoder.SerializeToString(), step.SerializeToString()
 
 
+def published_weights(folder: Path) -> dict[str, Floats]:
+    """All weights by module name, a matrix as [in, out]. Raises MissingWeights."""
+    encoder, decoder = _published(folder)
+    return _named_weights(encoder.graph) | _named_weights(decoder.graph)
+
+
+def _published(folder: Path) -> tuple[Any, Any]:
+    import onnx
+
+    models = []
+    for name in _FILES[:2]:
+        try:
+            models.append(onnx.load(str(folder / name)))
+        except Exception as e:
+            raise _missing(folder / name, f"damaged, not an ONNX model ({type(e).__name__})") from e
+    return models[0], models[1]
+
+
 def _named_weights(graph: Any) -> dict[str, Floats]:
-    """Weights by module name. The export keeps the names of biases only; a matrix is found by the bias added to it."""
     from onnx import numpy_helper
 
-    arrays = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+    return {name: numpy_helper.to_array(i) for name, i in _initializers(graph).items()}
+
+
+def _initializers(graph: Any) -> dict[str, Any]:
+    """Weights by module name. The export keeps the names of biases only; a matrix is found by the bias added to it."""
+    tensors = {i.name: i for i in graph.initializer}
     matrix_of = {n.output[0]: n.input[1] for n in graph.node if n.op_type == "MatMul"}
-    named = {name: a for name, a in arrays.items() if name.startswith("decoder.")}
+    named = {name: i for name, i in tensors.items() if name.startswith(("encoder.", "decoder."))}
     for node in graph.node:
         if node.op_type != "Add":
             continue
         for bias, product in (tuple(node.input), tuple(node.input)[::-1]):
-            if bias in arrays and bias.endswith(".bias") and product in matrix_of:
-                named[bias.removesuffix("bias") + "weight"] = arrays[matrix_of[product]]
+            if bias in tensors and bias.endswith(".bias") and product in matrix_of:
+                named[bias.removesuffix("bias") + "weight"] = tensors[matrix_of[product]]
     return named
 
 

@@ -6,6 +6,7 @@ each piece, joined with pauses as long as the punctuation asks for, brought to t
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 import re
@@ -34,6 +35,8 @@ ALONE_CHARACTERS = 2
 PIECE_CHARACTERS = 60  # pieces longer than this are cut at commas too: the net loses its way in long sentences
 
 Samples = npt.NDArray[np.float32]
+Style = npt.NDArray[np.float32]
+"""[510, 256]: a speaker, by the length of what is said."""
 
 
 class KokoroVoice:
@@ -53,6 +56,13 @@ class KokoroVoice:
         self._style_file = style
         self.name = f"kokoro-82m/{voice}/3"
         self._lock = threading.Lock()
+
+    def as_spoken_by(self, style: Style) -> KokoroVoice:
+        """The same network speaking as somebody else; see voicebot.speech.adapt.mouths."""
+        other = copy.copy(self)
+        net, vocabulary, _ = self._loaded()
+        other.__dict__["_parts"] = (net, vocabulary, style)
+        return other
 
     def render(self, text: str, speed: float = 1.0) -> bytes:
         """`text` -> pcm16, from its first sound to its last. Empty for a line without anything to say.
@@ -99,10 +109,15 @@ class KokoroVoice:
                 str(self._dir / "model.onnx"), options, providers=["CPUExecutionProvider"]
             )
             vocabulary = json.loads((self._dir / "tokenizer.json").read_text("utf-8"))["model"]["vocab"]
-            style = np.fromfile(self._style_file, np.float32).reshape(-1, STYLE_WIDTH)
+            style = read_style(self._style_file)
         except Exception as e:
             raise VoiceError(f"{self._dir}: cannot be loaded ({e}); run `voicebot models check kokoro`") from e
         return net, vocabulary, style
+
+
+def read_style(file: Path) -> Style:
+    """A speaker's table. Raises OSError, or ValueError for a file of another size."""
+    return np.fromfile(file, np.float32).reshape(-1, STYLE_WIDTH)
 
 
 def speakers(model_dir: Path) -> list[str]:
