@@ -36,6 +36,7 @@ from dialogue.acts import Pending
 from dialogue.expectations import ANSWERS
 from dialogue.protocol import Expectation
 from voicebot.settings import PROJECT_ROOT, Settings, load_settings
+from voicebot.speech.adapt.mouths import HELD_OUT
 from voicebot.speech.api import FRAME_MS, RATE_HZ, AsrEngine, Hypothesis
 from voicebot.speech.asr import ENGINES, AsrError, make_asr, model_folder, present
 from voicebot.speech.asr.muggle import MuggleAsr
@@ -57,7 +58,7 @@ from voicebot.speech.tts.kokoro import KokoroVoice
 from voicebot.speech.vad import SILERO_FILE, SileroVad, WebrtcVad
 
 TUNED_ON = ("zf_xiaobei", "zm_yunjian", "zm_yunxia")
-REPORTED = ("zf_xiaoxiao", "zf_xiaoyi", "zm_yunxi", "zm_yunyang")
+REPORTED = HELD_OUT
 SPEEDS = (0.9, 1.0, 1.15)
 WIDE_HZ = 16000
 

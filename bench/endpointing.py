@@ -34,6 +34,7 @@ from voicebot.intent.data import read_test_turns
 from voicebot.intent.hearing import Speaker, line_for
 from voicebot.intent.understander import understander_of
 from voicebot.settings import PROJECT_ROOT, load_settings
+from voicebot.speech.adapt.mouths import HELD_OUT
 from voicebot.speech.api import FRAME_SAMPLES, RATE_HZ, AsrEngine, AsrStream, Vad
 from voicebot.speech.asr import make_asr
 from voicebot.speech.asr.muggle_features import find_activity
@@ -177,7 +178,7 @@ def _record(speaker: Speaker, count: int) -> list[Recorded]:
 
 
 def _joined(speaker: Speaker, text: str, pending: Pending, halves: Sequence[str], pause_ms: int) -> Recorded:
-    line = line_for(text, (None,))
+    line = line_for(text, (None,), HELD_OUT)
     spoken = [_trimmed(speaker.say(half, line.voice, line.speed)) for half in halves]
     gap = np.zeros(RATE_HZ * pause_ms // 1000, np.float32)
     body = np.concatenate([p for half in spoken for p in (half, gap)][: 2 * len(spoken) - 1])

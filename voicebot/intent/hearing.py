@@ -16,12 +16,12 @@ from dialogue.acts import Pending
 from dialogue.expectations import ANSWERS
 from dialogue.protocol import Expectation
 from voicebot.settings import Settings
-from voicebot.speech.adapt.mouths import punctuated
+from voicebot.speech.adapt.mouths import MANDARIN, punctuated
 from voicebot.speech.api import RATE_HZ, AsrEngine, Hypothesis
 from voicebot.speech.audio import Samples, mix, read_telephone, through_g711, to_float, to_pcm16, write_wav
 from voicebot.speech.tts.kokoro import KokoroVoice
 
-VOICES = ("zf_xiaobei", "zm_yunjian", "zf_xiaoxiao", "zm_yunxi", "zm_yunyang", "zm_yunxia", "zf_xiaoyi")
+VOICES = tuple(MANDARIN)  # the speakers that the ears learned from too; HELD_OUT ones are for measuring
 SPEEDS = (0.9, 1.0, 1.15)
 BEFORE_MS, AFTER_MS = 500, 80
 TALKERS = 6  # people in a babble
