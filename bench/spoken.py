@@ -3,7 +3,8 @@
     python bench/spoken.py               # 300 test turns; the first time rendering takes some ten minutes
 
 The same turns are spoken at three speeds by the four voices that neither ears nor understanding learned from, sent
-through G.711, alone and under the babble of six others 15 dB below, transcribed by the robot's own recogniser listening for what the question lets it expect, and classified.
+through G.711, alone and under the babble of six others 15 dB below, transcribed by the robot's own recogniser listening
+for what the question lets it expect, and classified.
 """
 
 from __future__ import annotations
