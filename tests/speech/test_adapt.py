@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from voicebot.settings import load_settings
@@ -62,6 +65,25 @@ def test_a_damaged_shard_is_named(tmp_path: Path):
     (tmp_path / "1-0000.npz").write_bytes(b"PK nonsense")
     with pytest.raises(ValueError, match=r"1-0000\.npz.*delete it"):
         mouths.read_shard(tmp_path / "1-0000.npz")
+
+
+def test_a_killed_program_leaves_no_worker_behind(tmp_path: Path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import multiprocessing, os, time\n"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "from voicebot.speech.adapt.mouths import end_with_parent\n"
+        "if __name__ == '__main__':\n"
+        "    pool = ProcessPoolExecutor(1, multiprocessing.get_context('spawn'), initializer=end_with_parent)\n"
+        "    print(pool.submit(os.getpid).result(), flush=True)\n"
+        "    pool.submit(time.sleep, 60).result()\n"
+    )
+    running = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    worker = psutil.Process(int(running.stdout.readline()))
+    running.kill()
+    running.wait()
+    worker.wait(timeout=10)
 
 
 # ---- the line -----------------------------------------------------------------------------------------------------

@@ -86,8 +86,14 @@ def train(
     plan = training.Plan(threads=threads, **changes)
     shards = sorted(spoken_folder(settings).glob("*-????.npz"))
     with user_errors():
-        network = training.train(shards, settings.data_home / "models" / "muggle", plan, _tell)
-        training.write(network, write, name, plan, (len(shards) - 1) * mouths.SHARD)
+        training.train(
+            shards,
+            settings.data_home / "models" / "muggle",
+            plan,
+            _tell,
+            # After every epoch: a training that is cut off has not been for nothing.
+            lambda network: training.write(network, write, name, plan, (len(shards) - 1) * mouths.SHARD),
+        )
     out.print(f"written: {write}")
 
 

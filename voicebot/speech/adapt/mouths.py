@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import random
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -101,13 +103,26 @@ def render(
     files = [out / f"{seed}-{shard:04d}.npz" for shard in range(shards)]
     yield from (f for f in files if f.exists())
     # A fresh interpreter each: an onnxruntime session does not survive a fork.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, fresh, initializer=end_with_parent) as pool:
         jobs = [
             pool.submit(_render_shard, folders[0], voices, lines(turns, answers, foreigners, seed, shard), file)
             for shard, file in enumerate(files)
             if not file.exists()
         ]
         yield from (job.result() for job in as_completed(jobs))
+
+
+def end_with_parent() -> None:
+    """A worker whose program was killed stops too, in the middle of a line if need be."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "called in a worker"
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
 
 
 def _render_shard(kokoro: Path, voices: dict[str, Path], said: Sequence[Line], file: Path) -> Path:

@@ -79,8 +79,14 @@ Item = tuple[Floats, Ids]
 """Features [T, 40] and the characters of a line."""
 
 
-def train(shards: Sequence[Path], weights: Path, plan: Plan, tell: Callable[[Progress], None]) -> AdaptedMuggle:
-    """Learn from all shards but the last. `weights`: the folder of the published network.
+def train(
+    shards: Sequence[Path],
+    weights: Path,
+    plan: Plan,
+    tell: Callable[[Progress], None],
+    keep: Callable[[AdaptedMuggle], None] = lambda _: None,
+) -> AdaptedMuggle:
+    """Learn from all shards but the last. `weights`: the published network's folder; `keep` gets it after every epoch.
 
     Raises ValueError for fewer than two shards, MissingWeights where there is no network.
     """
@@ -108,6 +114,7 @@ def train(shards: Sequence[Path], weights: Path, plan: Plan, tell: Callable[[Pro
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
+        keep(network)
         tell(Progress(epoch + 1, plan.epochs, *_measure(network, held, plan), time.monotonic() - began))
     return network.eval()
 
