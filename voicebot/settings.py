@@ -55,7 +55,7 @@ class Seats(_Section):
 class Speech(_Section):
     asr: Literal["auto", "vosk", "muggle", "whisper", "sherpa"] = "auto"
     asr_model: Path | None = None  # folder, for vosk and sherpa
-    asr_adaptation: Path | None = None  # for muggle: what it has learned, see `voicebot ears`
+    asr_adaptation: Path | None = PROJECT_ROOT / "models" / "ears" / "telephone.npz"  # for muggle: what it has learned
     vad: Literal["auto", "silero", "webrtc"] = "auto"
     tts: Literal["auto", "kokoro", "coqui"] = "auto"
     tts_model: Path | None = None  # for coqui: a local model folder

@@ -7,6 +7,7 @@ import hashlib
 import random
 import re
 import shutil
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +25,7 @@ from voicebot.settings import PROJECT_ROOT, Settings
 DATA = PROJECT_ROOT / "models" / "intent" / "data"
 BASE = "use-multilingual"
 HEARD_OVER_DB = (None, 20.0, 15.0, 15.0)  # the babble around a turn, in dB under it; None: a quiet room
+SHORTEST = 3  # characters; a shorter turn that was misheard may mean anything
 RECOGNISABLE = 0.5  # share of a turn that must have come through
 MAX_SPOKEN = 24  # characters
 FILES = (NETWORK, PIECES, FACTS, "CARD.md")
@@ -102,34 +104,50 @@ def hear(
     count: Annotated[int, typer.Option("--count", min=1, help="How many of them, chosen by the seed.")] = 1000,
     seed: Annotated[int, typer.Option("--seed")] = 1,
     part: Annotated[str, typer.Option("--part", help="1/2: only every other of them, for two processes.")] = "1/1",
+    rendered: Annotated[
+        Path | None, typer.Option("--rendered", help="Folder of lines that `voicebot ears speak` spoke: all of these.")
+    ] = None,
+    times: Annotated[int, typer.Option("--times", min=1, help="With --rendered: telephones for each line.")] = 2,
     config: ConfigOption = None,
 ) -> None:
     """Speak labelled turns with several voices, send them through G.711 and babble, write what the ears make of them.
 
-    Turns that came back unharmed, empty or beyond recognition are left out. Two seconds a turn and core.
+    Turns that came back unharmed, too short, beyond recognition, or as something that is labelled already are left out.
+    Two seconds a turn and core; a tenth of that for lines that are rendered already.
     """
-    from voicebot.intent.hearing import spoken_and_heard
+    from voicebot.intent.hearing import rendered_and_heard, spoken_and_heard
     from voicebot.speech.asr import make_asr
 
     settings = settings_or_fail(config)
-    with user_errors():
-        examples = read_examples(data or sorted((DATA / "train").glob("*.tsv")))
-        ear = make_asr(settings)
-    random.Random(seed).shuffle(examples)
     if not (named := re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", part)) or int(named[1]) > int(named[2]):
         fail(f"--part {part}: expected which of how many, like 1/2")
     which, of = int(named[1]), int(named[2])
-    chosen = [e for e in examples if 2 <= len(spoken(e.text)) <= MAX_SPOKEN][:count][which - 1 :: of]
-    kept = 0
+    with user_errors():
+        examples = read_examples(data or sorted((DATA / "train").glob("*.tsv")))
+        ear = make_asr(settings)
+    pairs: Iterator[tuple[Example, str]]
+    if rendered is not None:
+        if not (shards := sorted(rendered.glob("*-????.npz"))[which - 1 :: of]):
+            fail(f"--rendered {rendered}: no shards there; make some with: voicebot ears speak")
+        pairs = rendered_and_heard(shards, ear, examples, times, seed)
+    else:
+        mixed = random.Random(seed).sample(examples, len(examples))
+        chosen = [e for e in mixed if 2 <= len(spoken(e.text)) <= MAX_SPOKEN][:count][which - 1 :: of]
+        turns = [(e.text, e.pending) for e in chosen]
+        pairs = ((chosen[i], words) for i, words in spoken_and_heard(settings, ear, turns, HEARD_OVER_DB))
+    # What is labelled already, here or by an earlier line, keeps its label.
+    labels = {(e.pending, spoken(e.text)) for e in examples}
+    kept = total = 0
     with user_errors(), out_file.open("w", encoding="utf-8") as file:
-        for i, heard in spoken_and_heard(settings, ear, [(e.text, e.pending) for e in chosen], HEARD_OVER_DB):
-            said = spoken(chosen[i].text)
-            likeness = difflib.SequenceMatcher(None, said, heard, autojunk=False).ratio()
-            if heard and heard != said and likeness >= RECOGNISABLE:
-                file.write(f"{chosen[i].pending}\t{','.join(chosen[i].acts)}\t{heard}\n")
+        for e, heard in pairs:
+            total += 1
+            likeness = difflib.SequenceMatcher(None, spoken(e.text), heard, autojunk=False).ratio()
+            if len(heard) >= SHORTEST and likeness >= RECOGNISABLE and (e.pending, heard) not in labels:
+                labels.add((e.pending, heard))
+                file.write(f"{e.pending}\t{','.join(e.acts)}\t{heard}\n")
                 file.flush()
                 kept += 1
-    out.print(f"{kept} of {len(chosen)} turns came back changed and recognisable: {out_file}")
+    out.print(f"{kept} of {total} turns came back changed and recognisable: {out_file}")
 
 
 @app.command()

@@ -7,16 +7,19 @@ and transcribed by the robot's own recogniser belong into the training data, and
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from dialogue.acts import Pending
 from dialogue.expectations import ANSWERS
 from dialogue.protocol import Expectation
+from voicebot.intent.data import Example
 from voicebot.settings import Settings
-from voicebot.speech.adapt.mouths import MANDARIN, punctuated
+from voicebot.speech.adapt import line as telephone
+from voicebot.speech.adapt.mouths import MANDARIN, punctuated, read_shard
 from voicebot.speech.api import RATE_HZ, AsrEngine, Hypothesis
 from voicebot.speech.audio import Samples, mix, read_telephone, through_g711, to_float, to_pcm16, write_wav
 from voicebot.speech.tts.kokoro import KokoroVoice
@@ -111,3 +114,23 @@ def spoken_and_heard(
         spoken = speaker.say(text, line.voice, line.speed)
         noise = babble.take(len(spoken) + RATE_HZ) if line.babble_db is not None else None
         yield i, hear(ear, on_the_line(spoken, noise, line.babble_db), pending).text
+
+
+def rendered_and_heard(
+    shards: Sequence[Path], ear: AsrEngine, examples: Iterable[Example], times: int, seed: int
+) -> Iterator[tuple[Example, str]]:
+    """What the ears make of lines that `voicebot ears speak` rendered, each `times` over a telephone of its own.
+
+    A line that is labelled after several questions is heard after each of them.
+    """
+    labelled: dict[str, list[Example]] = {}
+    for e in examples:
+        labelled.setdefault(e.text, []).append(e)
+    for shard in shards:
+        lines, chance = read_shard(shard), np.random.default_rng([seed, *shard.stem.encode()])
+        talk = telephone.talk_of([said.samples for said in lines])
+        for said in lines:
+            for e in labelled.get(said.text, ()):
+                for _ in range(times):
+                    call = telephone.travelled(said.samples, talk, chance)
+                    yield e, hear(ear, to_pcm16(call), e.pending).text

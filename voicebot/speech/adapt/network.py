@@ -136,12 +136,17 @@ class AdaptedMuggle(nn.Module):
             x = block(x, before, heard, there[:, None, None])
         return self.decoder["output_layer"](x)  # type: ignore[no-any-return]
 
-    def changes(self) -> dict[str, Floats]:
-        """What was learned, as voicebot.speech.asr.lowrank keeps it."""
+    def changes(self, strength: float = 1.0) -> dict[str, Floats]:
+        """What was learned, or so much of it, as voicebot.speech.asr.lowrank keeps it.
+
+        Between the published weights and the learned ones lie networks that are nearly as good at what was learned and
+        nearly as good at everything else (Wortsman et al. 2022, arXiv:2109.01903).
+        """
         found = {}
         for name, value in self.named_parameters():
             module, _, part = name.rpartition(".")
-            found[f"{module}/{part}"] = value.detach().numpy().astype(np.float16)
+            share = 1.0 if part == "down" else strength  # a matrix's change is a product: one factor carries the share
+            found[f"{module}/{part}"] = (value.detach().numpy() * share).astype(np.float16)
         return found
 
 

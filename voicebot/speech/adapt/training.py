@@ -61,6 +61,7 @@ class Plan:
     masks: int = 2
     masked_frames: int = 12
     masked_bands: int = 5
+    strength: float = 0.5  # how much of what was learned is kept: all of it hears synthetic voices better, people worse
     half: bool = True  # bfloat16 where it is exact enough: several times faster on processors that have it
     seed: int = 7
     threads: int = 2
@@ -120,7 +121,7 @@ def train(
 
 
 def write(network: AdaptedMuggle, file: Path, name: str, plan: Plan, lines: int) -> None:
-    write_adaptation(file, network.changes(), {"name": name, "lines": lines, "plan": asdict(plan)})
+    write_adaptation(file, network.changes(plan.strength), {"name": name, "lines": lines, "plan": asdict(plan)})
 
 
 def items(lines: Sequence[Spoken], ids: dict[str, int], chance: np.random.Generator, silent: float) -> Iterator[Item]:
