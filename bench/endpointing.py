@@ -132,7 +132,7 @@ def _play(turn: Recorded, timing: turns.Timing, understander: Understander, ear:
         for command in commands:
             match command:
                 case turns.OpenEars():
-                    listening = ear.stream(Expectation(ANSWERS.get(turn.pending, ())))
+                    listening = ear.stream(Expectation(ANSWERS.get(turn.pending, ()), customer=True))
                     listening.feed(bytes(history[command.from_sample * 2 :]))
                 case turns.AskEars() if listening is not None:
                     words = listening.final() if command.final else listening.partial()

@@ -227,7 +227,8 @@ PICKUP = Expectation(
         "讲",
         "是我",
         "嗯",
-    )
+    ),
+    customer=True,
 )
 """What people say when they pick up."""
 
@@ -296,4 +297,6 @@ def expectation(node: Node, pending: Pending, policy: Policy, case: CaseFacts, t
     elif pending in (Pending.ASK_PAY_TODAY, Pending.ASK_PAY_DATE):
         part = smallest_part(policy, case)
         phrases = (*phrases, *(say_amount(a) for a in (case.min_amount, part) if a == a.to_integral_value()))
-    return Expectation(tuple(dict.fromkeys(node.answers + answers)), tuple(dict.fromkeys(node.phrases + phrases)))
+    return Expectation(
+        tuple(dict.fromkeys(node.answers + answers)), tuple(dict.fromkeys(node.phrases + phrases)), customer=True
+    )

@@ -38,11 +38,13 @@ class Expectation:
     """What the ears should listen for now.
 
     `answers`: closed answers, whole turns (是, 不是, 打错了). `phrases`: fragments to favour in longer turns
-    (下周五, 最低还款). Empty means: anything.
+    (下周五, 最低还款). Empty means: anything. `customer`: who speaks is called about a debt, so what such people say is
+    likelier than what anybody says.
     """
 
     answers: tuple[str, ...] = ()
     phrases: tuple[str, ...] = ()
+    customer: bool = False
 
 
 # ---- events: what happened -------------------------------------------------------------------------------------

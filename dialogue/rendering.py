@@ -127,6 +127,17 @@ def case_clauses(script: Script, case: CaseFacts, now: datetime) -> tuple[str, .
     )
 
 
+def day_clauses(script: Script, today: date, days: int = 8) -> tuple[str, ...]:
+    """Clauses that only need the day of a promise, for today and the days after it: the same for every case."""
+    templates = dict.fromkeys(c for w in _wordings(_in_order(script)) for c in w.clauses)
+    return _distinct(
+        _fill(c.template, c.variables, {"pay_date": say_date(today + timedelta(days=n), today)})
+        for n in range(days)
+        for c in templates
+        if set(c.variables) == {"pay_date"}
+    )
+
+
 def likely_clauses(script: Script, case: CaseFacts, now: datetime, limit: int = 40) -> tuple[str, ...]:
     """Clauses with a date or an amount that the customer is likely to name; the likeliest first."""
     today = now.date()

@@ -56,6 +56,7 @@ class Speech(_Section):
     asr: Literal["auto", "vosk", "muggle", "whisper", "sherpa"] = "auto"
     asr_model: Path | None = None  # folder, for vosk and sherpa
     asr_adaptation: Path | None = PROJECT_ROOT / "models" / "ears" / "telephone.npz"  # for muggle: what it has learned
+    asr_words: Path | None = PROJECT_ROOT / "models" / "ears" / "words.npz"  # for muggle: what customers say
     vad: Literal["auto", "silero", "webrtc"] = "auto"
     tts: Literal["auto", "kokoro", "coqui"] = "auto"
     tts_model: Path | None = None  # for coqui: a local model folder

@@ -109,6 +109,28 @@ def test_half_a_phrase_earns_nothing():
     assert beam_search(cut_off, 10, PhraseTrie([(6, 8, 9)])).ids == (5,)
 
 
+class Liking:
+    """Likes one character; finds the others equally unlikely."""
+
+    def __init__(self, liked: int) -> None:
+        self._liked = liked
+
+    def log_p(self, before, candidates):
+        return np.where(candidates == self._liked, -0.1, -4.0)
+
+
+def test_likely_words_win_a_close_race_and_no_other():
+    assert beam_search(NET, 10, PhraseTrie([]), Liking(6)).ids == (6, 8)
+    assert beam_search(NET, 10, PhraseTrie([]), Liking(9)).ids == (5, 7)
+    sure = Table({(): {5: 0.98}, (5,): {7: 0.98}, (5, 7): {0: 0.98}})
+    assert beam_search(sure, 10, PhraseTrie([]), Liking(6)).ids == (5, 7)
+
+
+def test_words_leave_the_probability_as_the_network_has_it():
+    found = beam_search(NET, 10, PhraseTrie([]), Liking(6))
+    assert found.log_p == pytest.approx(np.log(0.3 * 0.9 * 0.9), abs=1e-3)
+
+
 characters = st.lists(st.integers(3, 8), min_size=1, max_size=5).map(tuple)
 
 

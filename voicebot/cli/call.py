@@ -7,11 +7,12 @@ import signal
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
 from dialogue.protocol import CaseFacts
-from dialogue.rendering import all_fixed_clauses, case_clauses, likely_clauses
+from dialogue.rendering import all_fixed_clauses, case_clauses, day_clauses, likely_clauses
 from dialogue.script import Script
 from voicebot.call.dialer import Attempted, Dialer
 from voicebot.campaign.scripts import find_script
@@ -37,7 +38,8 @@ def register(app: typer.Typer) -> None:
             facts = load_case(case, datetime.now(UTC), settings.timezone, default_bank=settings.bank)
             told = find_script(script, settings)
             target = uri if uri.startswith(("sip:", "sips:")) else settings.sip.trunk.format(phone=uri)
-            prepare_voice(settings, all_fixed_clauses(told))
+            today = datetime.now(ZoneInfo(settings.timezone)).date()
+            prepare_voice(settings, [*all_fixed_clauses(told), *day_clauses(told, today)])
             attempted = asyncio.run(_call(settings, target, facts, told))
         if attempted is not None and attempted.result is not None:
             r = attempted.result

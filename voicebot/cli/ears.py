@@ -15,11 +15,14 @@ from voicebot.intent.data import read_examples
 from voicebot.settings import PROJECT_ROOT, Settings
 from voicebot.speech.adapt import mouths
 from voicebot.speech.asr.muggle import COMMON
+from voicebot.speech.asr.words import count, write_words
 
 if TYPE_CHECKING:
     from voicebot.speech.adapt import training
 
 TURNS = PROJECT_ROOT / "models" / "intent" / "data" / "train"
+WORDS = PROJECT_ROOT / "models" / "ears" / "words.npz"
+MISHEARD = ("heard_on_the_line", "dialects_and_mishearings")  # turns as ears wrote them, not as people say them
 MAX_CHARACTERS = 24  # longer turns cost more than they teach
 
 app = typer.Typer(help="Teach the recogniser the telephone and the trade.", no_args_is_help=True)
@@ -95,6 +98,22 @@ def train(
             lambda network: training.write(network, write, name, plan, (len(shards) - 1) * mouths.SHARD),
         )
     out.print(f"written: {write}")
+
+
+@app.command()
+def words(
+    write: Annotated[Path, typer.Option("--out", help="File to write.", dir_okay=False)] = WORDS,
+    own: Annotated[
+        list[Path] | None, typer.Option("--own", help="Your own turns as well, in the form of `voicebot intent train`.")
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="What the file is called in logs.")] = "turns",
+) -> None:
+    """Count what customers say, for the recogniser to choose by; name the file in speech.asr_words to use it."""
+    with user_errors():
+        examples = read_examples([*sorted(TURNS.glob("*.tsv")), *(own or ())])
+        turns = sorted({e.text for e in examples if e.origin not in MISHEARD})
+        write_words(count(turns, name), write, {"turns": len(turns)})
+    out.print(f"written: {write}, from {len(turns)} turns")
 
 
 def _tell(p: training.Progress) -> None:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.markup import escape
 
-from dialogue.rendering import all_fixed_clauses, case_clauses
+from dialogue.rendering import all_fixed_clauses, case_clauses, day_clauses, likely_clauses
 from voicebot.call.news import News, Observer
 from voicebot.campaign.batch import BatchRun
 from voicebot.campaign.scripts import find_script
@@ -29,6 +29,7 @@ from voicebot.store import Store, open_store
 SHOWN_ERRORS = 10
 PREPARED_CASES = 16  # cases whose first lines are spoken before the first dial; the rest while the phones ring
 PREPARED_CLAUSES = 10  # of each of them: greeting, facts, the readback's beginning
+PREPARED_LIKELY = 4  # of each of the first `lines`: the readback's day and sum; later cases have the time of a call
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ def run_batch(
             soon = [row.facts(today) for row in islice(CaseFile(cases, today, settings.bank), PREPARED_CASES)]
             now = datetime.now(ZoneInfo(settings.timezone))
             own = [clause for case in soon for clause in case_clauses(script, case, now)[:PREPARED_CLAUSES]]
-            prepare_voice(settings, [*all_fixed_clauses(script), *own])
+            own += [clause for case in soon[:lines] for clause in likely_clauses(script, case, now, PREPARED_LIKELY)]
+            prepare_voice(settings, [*all_fixed_clauses(script), *own, *day_clauses(script, today)])
         stopped = False
         if not progress.finished:
             with CallView(console, total=progress.total, done=progress.done + progress.failed, label=label) as view:

@@ -92,7 +92,7 @@ def on_the_line(spoken: Samples, babble: Samples | None, babble_db: float | None
 
 def hear(ear: AsrEngine, pcm16: bytes, pending: Pending) -> Hypothesis:
     """The final words, listened for as the call does after this question."""
-    stream = ear.stream(Expectation(ANSWERS.get(pending, ())))
+    stream = ear.stream(Expectation(ANSWERS.get(pending, ()), customer=True))
     stream.feed(pcm16)
     return stream.final()
 

@@ -58,7 +58,10 @@ def make_asr(settings: Settings) -> AsrEngine:
         return WhisperAsr(folder, threads=threads)
     from voicebot.speech.asr.lowrank import read_adaptation
     from voicebot.speech.asr.muggle import MuggleAsr
+    from voicebot.speech.asr.words import read_words
 
     learned = settings.speech.asr_adaptation
     adaptation = read_adaptation(learned.expanduser()) if learned is not None else None
-    return MuggleAsr(folder, threads=threads, adaptation=adaptation)
+    said = settings.speech.asr_words
+    words = read_words(said.expanduser()) if said is not None else None
+    return MuggleAsr(folder, threads=threads, adaptation=adaptation, words=words)

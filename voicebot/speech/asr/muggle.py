@@ -13,7 +13,7 @@ tone, a free decode that hears nothing, and one that is mumbling.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +34,7 @@ from voicebot.speech.asr.muggle_features import (
     frame_turn,
 )
 from voicebot.speech.asr.muggle_net import EOS, Encoded, MuggleNet, Past, no_past
+from voicebot.speech.asr.words import END, WordModel
 from voicebot.speech.audio import Samples, to_float
 
 Bandwidth = Literal["narrow", "wide"]
@@ -61,7 +62,8 @@ _CHARACTERS_PER_S = 8.0  # nobody speaks Mandarin faster for long
 class MuggleAsr:
     """Mandarin, from a folder with the muggle-speech weights. Thread-safe; raises MissingWeights.
 
-    `adaptation` is what the network has learned since it was published (voicebot.speech.asr.lowrank).
+    `adaptation` is what the network has learned since it was published (voicebot.speech.asr.lowrank), `words` what
+    customers say (voicebot.speech.asr.words).
     `bandwidth` "wide" is for recordings of `rate_hz` 16 kHz and more, to compare with; calls are "narrow".
     """
 
@@ -73,14 +75,29 @@ class MuggleAsr:
         bandwidth: Bandwidth = "narrow",
         rate_hz: int = RATE_HZ,
         adaptation: Adaptation | None = None,
+        words: WordModel | None = None,
     ) -> None:
         self._net = MuggleNet(folder, threads, adaptation)
+        self._words = _Words(words, self._net) if words is not None else None
         self.name = f"muggle+{adaptation.name}" if adaptation else "muggle"
         self._narrowband = bandwidth == "narrow"
         self._rate_hz = rate_hz
 
     def stream(self, expectation: Expectation) -> AsrStream:
-        return _Turn(self._net, expectation, self._rate_hz, self._narrowband)
+        words = self._words if expectation.customer else None
+        return _Turn(self._net, expectation, words, self._rate_hz, self._narrowband)
+
+
+class _Words:
+    """The word model in the network's ids."""
+
+    def __init__(self, model: WordModel, net: MuggleNet) -> None:
+        self._model = model
+        characters = {i: c for c, i in net.ids.items()} | {EOS: END}
+        self._places = model.places(characters.get(i, "") for i in range(max(characters) + 1))
+
+    def log_p(self, before: search.Ids, candidates: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        return self._model.log_p(self._places[list(before)].tolist(), self._places[candidates])
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +126,14 @@ class _Decode:
     confidence: float
     closed: str | None
     max_length: int = 0
+    searched: bool = False  # text and confidence are those of the beam
 
 
 class _Turn:
-    def __init__(self, net: MuggleNet, expectation: Expectation, rate_hz: int, narrowband: bool) -> None:
-        self._net, self._rate_hz, self._narrowband = net, rate_hz, narrowband
+    def __init__(
+        self, net: MuggleNet, expectation: Expectation, words: _Words | None, rate_hz: int, narrowband: bool
+    ) -> None:
+        self._net, self._words, self._rate_hz, self._narrowband = net, words, rate_hz, narrowband
         self._audio = TurnAudio(rate_hz)
         self._last: _Decode | None = None
         known = {a: search.as_ids(spoken(a), net.ids) for a in expectation.answers}
@@ -140,14 +160,12 @@ class _Turn:
         activity = find_activity(samples, self._rate_hz)
         if self._last is None or self._last.activity != activity:
             self._last = self._decode(samples, activity)
+        if final:
+            self._last = self._searched(self._last)
         found = self._last
-        text, confidence = found.text, found.confidence
-        if final and found.heard is not None and found.closed is None and self._phrases:
-            best = search.beam_search(found.heard, found.max_length, search.PhraseTrie(self._phrases))
-            text, confidence = self._net.text(best.ids), best.confidence
         return Hypothesis(
-            text=text,
-            confidence=confidence,
+            text=found.text,
+            confidence=found.confidence,
             final=final,
             audio_ms=self._audio.ms(pcm16),
             cpu_ms=(time.thread_time() - began) * 1000,
@@ -177,6 +195,13 @@ class _Turn:
         if free.confidence < MIN_CONFIDENCE:
             return nothing
         return _Decode(activity, heard, self._net.text(free.ids), free.confidence, None, max_length)
+
+    def _searched(self, found: _Decode) -> _Decode:
+        """The same with the best words that a beam finds, where there is something to favour."""
+        if found.searched or found.heard is None or found.closed is not None or not (self._phrases or self._words):
+            return found
+        best = search.beam_search(found.heard, found.max_length, search.PhraseTrie(self._phrases), self._words)
+        return replace(found, text=self._net.text(best.ids), confidence=best.confidence, searched=True)
 
     def _closed(self, heard: _Heard, free: search.Decoded, sound_ms: float) -> tuple[str, float] | None:
         """The expected answer that was said, with its probability; None when none was."""

@@ -1,7 +1,7 @@
 """Given a network that says how likely each next character is, which words were said?
 
 Pure search, no audio: greedy for what is heard freely, the likelihood of whole answers for a closed question, and a
-beam that favours expected phrases. The network comes in as a `Stepper`; MuggleNet is one.
+beam that favours expected phrases and what such people say. The network comes in as a `Stepper`; MuggleNet is one.
 """
 
 from __future__ import annotations
@@ -17,11 +17,19 @@ Ids = tuple[int, ...]
 
 BEAM = 6
 BOOST = 0.7  # natural log per character of an expected phrase
-_TRIE_REACH = 20  # the likeliest characters among which a phrase may go on
+_REACH = 20  # the likeliest characters among which a phrase may go on, and words decide
+WORDS_WEIGHT = 0.4  # of what people say beside what was heard
+WORDS_LENGTH = 0.9  # per character, for what its likelihood among words costs; chosen with WORDS_WEIGHT on data/dev
 
 
 class PastLike(Protocol):
     def pick(self, rows: list[int]) -> Any: ...
+
+
+class Favour(Protocol):
+    """What is likely to be said, whatever was heard: `log_p(before, candidates)` in natural logs, both as ids."""
+
+    def log_p(self, before: Ids, candidates: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]: ...
 
 
 class Stepper(Protocol):
@@ -151,12 +159,14 @@ class PhraseTrie:
 class _Path:
     ids: Ids
     log_ps: tuple[float, ...]
-    score: float  # log-probability plus boosts
+    score: float  # log-probability, plus boosts, plus how likely the words are in themselves
     under_way: Open
 
 
-def beam_search(net: Stepper, max_length: int, trie: PhraseTrie, beam: int = BEAM) -> Decoded:
-    """The best path when expected phrases count more. Returns the network's own probabilities, without the boosts."""
+def beam_search(
+    net: Stepper, max_length: int, trie: PhraseTrie, words: Favour | None = None, beam: int = BEAM
+) -> Decoded:
+    """The best path when expected phrases and likely words count more. Returns the network's own probabilities."""
     paths = [_Path((), (), 0.0, ())]
     done: list[_Path] = []
     past, last = net.start(1), np.array([[net.eos]], np.int64)
@@ -164,8 +174,10 @@ def beam_search(net: Stepper, max_length: int, trie: PhraseTrie, beam: int = BEA
         log_p, past = net.step(last, past)
         grown: list[tuple[_Path, int, int]] = []
         for row, path in enumerate(paths):
-            for c in _candidates(log_p[row, -1], path, trie, net, beam):
-                grown.append((_grow(path, c, float(log_p[row, -1, c]), trie, net.eos), row, c))
+            candidates = _candidates(log_p[row, -1], path, trie, net, _REACH if words else beam + 2)
+            extra = _words_score(words, path.ids, candidates, net.eos)
+            for c, more in zip(candidates, extra, strict=True):
+                grown.append((_grow(path, c, float(log_p[row, -1, c]), more, trie, net.eos), row, c))
         grown.sort(key=lambda g: -g[0].score)
         kept: list[tuple[_Path, int, int]] = []
         for path, row, c in grown:
@@ -187,23 +199,29 @@ def beam_search(net: Stepper, max_length: int, trie: PhraseTrie, beam: int = BEA
 _CATCH_UP = 3.0  # how far behind a finished path an unfinished one may be and still win by a phrase's boosts
 
 
-def _candidates(row: npt.NDArray[np.float32], path: _Path, trie: PhraseTrie, net: Stepper, beam: int) -> list[int]:
-    likeliest = np.argpartition(-row, _TRIE_REACH)[:_TRIE_REACH]
+def _candidates(row: npt.NDArray[np.float32], path: _Path, trie: PhraseTrie, net: Stepper, best: int) -> list[int]:
+    likeliest = np.argpartition(-row, _REACH)[:_REACH]
     likeliest = likeliest[np.argsort(-row[likeliest])]
     expected = trie.goes_on(path.under_way)
     return [
-        int(c)
-        for rank, c in enumerate(likeliest)
-        if int(c) not in net.unspoken and (rank < beam + 2 or int(c) in expected)
+        int(c) for rank, c in enumerate(likeliest) if int(c) not in net.unspoken and (rank < best or int(c) in expected)
     ]
 
 
-def _grow(path: _Path, c: int, log_p: float, trie: PhraseTrie, eos: int) -> _Path:
-    log_ps = (*path.log_ps, log_p)
+def _words_score(words: Favour | None, before: Ids, candidates: list[int], eos: int) -> list[float]:
+    if words is None:
+        return [0.0] * len(candidates)
+    likely = words.log_p(before, np.array(candidates, np.int64))
+    lengths = [0.0 if c == eos else WORDS_LENGTH for c in candidates]
+    return [WORDS_WEIGHT * float(p) + more for p, more in zip(likely, lengths, strict=True)]
+
+
+def _grow(path: _Path, c: int, log_p: float, more: float, trie: PhraseTrie, eos: int) -> _Path:
+    log_ps, score = (*path.log_ps, log_p), path.score + log_p + more
     if c == eos:
-        return _Path(path.ids, log_ps, path.score + log_p + trie.end(path.under_way), ())
+        return _Path(path.ids, log_ps, score + trie.end(path.under_way), ())
     change, under_way = trie.step(path.under_way, c)
-    return _Path((*path.ids, c), log_ps, path.score + log_p + change, under_way)
+    return _Path((*path.ids, c), log_ps, score + change, under_way)
 
 
 def as_ids(text: str, ids: Mapping[str, int]) -> Ids | None:
