@@ -4,7 +4,8 @@
 
 1. Recordings (a folder with manifest.tsv: file, seconds, transcript): character error rate and real-time factor of
    every engine that is present, as they are and through 8 kHz G.711 A-law; muggle also on the wideband recording, and
-   its ratio of G.711 to wideband (asked: 1.6 at most).
+   its ratio of G.711 to wideband (asked: 1.6 at most). "customer": told that a debtor speaks, so that the word model of
+   the trade decides close calls; these recordings are of general sentences, and show what that costs.
 2. Short answers, synthesised with the project's voice in several speakers and three speeds, a third of them as they
    are, the others with white noise or babble 15-20 dB under the speech, all through G.711, as the robot cuts a turn:
    half a second of the line before, 60-100 ms after. Exact with and without expectation (asked: .85 with), and with the
@@ -60,6 +61,7 @@ from voicebot.speech.vad import SILERO_FILE, SileroVad, WebrtcVad
 TUNED_ON = ("zf_xiaobei", "zm_yunjian", "zm_yunxia")
 REPORTED = HELD_OUT
 SPEEDS = (0.9, 1.0, 1.15)
+FREE = Expectation()
 WIDE_HZ = 16000
 
 IDENTITY = ("是", "是的", "是我", "我是", "对", "对的", "不是", "不是我", "我不是", "打错了", "你打错了", "他不在")
@@ -115,25 +117,31 @@ def recordings_table(settings: Settings, engines: Sequence[str], folder: Path, o
         except AsrError as e:
             out.print(f"{name} is left out: {e}")
             continue
-        clean, _ = _error_rate(ear, rows, folder, RATE_HZ, lambda pcm16: pcm16)
-        line, rtf = _error_rate(ear, rows, folder, RATE_HZ, through_g711)
-        cells = ["-", f"{clean:.3f}", f"{line:.3f}", "-", f"{rtf:.3f}"]
-        if name == "muggle":
-            wideband, _ = _error_rate(wide, rows, folder, WIDE_HZ, lambda pcm16: pcm16)
-            cells[0], cells[3] = f"{wideband:.3f}", f"{line / wideband:.2f}"
-        table.add_row(name, *cells)
+        wideband, _ = _error_rate(wide, rows, folder, WIDE_HZ, lambda pcm16: pcm16) if name == "muggle" else (None, 0)
+        for label, heard_as in ((name, FREE), (f"{name}, customer", Expectation(customer=True))):
+            if heard_as.customer and name != "muggle":
+                continue
+            clean, _ = _error_rate(ear, rows, folder, RATE_HZ, lambda pcm16: pcm16, heard_as)
+            line, rtf = _error_rate(ear, rows, folder, RATE_HZ, through_g711, heard_as)
+            cells = [f"{wideband:.3f}", f"{line / wideband:.2f}"] if wideband else ["-", "-"]
+            table.add_row(label, cells[0], f"{clean:.3f}", f"{line:.3f}", cells[1], f"{rtf:.3f}")
     return table
 
 
 def _error_rate(
-    ear: AsrEngine, rows: Sequence[dict[str, str]], folder: Path, rate_hz: int, line: Callable[[bytes], bytes]
+    ear: AsrEngine,
+    rows: Sequence[dict[str, str]],
+    folder: Path,
+    rate_hz: int,
+    line: Callable[[bytes], bytes],
+    expectation: Expectation = FREE,
 ) -> tuple[float, float]:
     """(character error rate, CPU seconds per second of audio)"""
     errors = characters = 0
     cpu_s = audio_s = 0.0
     for row in rows:
         samples, from_hz = read_wav(folder / row["file"])
-        turn = ear.stream(Expectation())
+        turn = ear.stream(expectation)
         turn.feed(line(to_pcm16(resample(samples, from_hz, rate_hz))))
         heard = turn.final()
         said = plain(row["transcript"])

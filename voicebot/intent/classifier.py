@@ -20,9 +20,14 @@ import numpy.typing as npt
 
 from dialogue.acts import PRIMARY_RANK, Act, Pending
 from voicebot.intent.pieces import PAD, Vocabulary, grams
+from voicebot.intent.quality import CRITICAL
 
 NETWORK, PIECES, FACTS = "model.onnx", "pieces.tsv", "model.json"
 Floats = npt.NDArray[np.float32]
+
+HARDLY_FIRST = 0.2
+"""An act that would stand first, and is less likely than this to be the first one, was not said: 不还的话会怎么样 refuses
+nothing. Acts whose loss hurts somebody are kept. Chosen on data/dev."""
 
 
 class ModelError(RuntimeError):
@@ -83,6 +88,8 @@ class IntentClassifier:
         for one, other in self._exclusive:
             if {one, other} <= chosen:
                 chosen.discard(one if likely[one] < likely[other] else other)
+        before = self._rank[int(likely.argmax())]
+        chosen -= {i for i in chosen if self._rank[i] < before and likely[i] < HARDLY_FIRST and not self._critical[i]}
         order = sorted(chosen, key=lambda i: (self._rank[i], -likely[i]))
         return Decision(tuple(self.acts[i] for i in order), float(likely[order[0]]), finished)
 
@@ -91,6 +98,10 @@ class IntentClassifier:
         """Acts of which a turn has one at most: who pays a part does not pay the whole."""
         pairs = ((Act.PROMISE_PAY, Act.PROMISE_PARTIAL), (Act.SELF, Act.WRONG_PERSON), (Act.AFFIRM, Act.DENY))
         return [(self.acts.index(a), self.acts.index(b)) for a, b in pairs]
+
+    @cached_property
+    def _critical(self) -> list[bool]:
+        return [act in CRITICAL for act in self.acts]
 
     @cached_property
     def _rank(self) -> list[int]:
