@@ -36,6 +36,7 @@ _OF_THE_MONEY = frozenset(
         Act.DISPUTE_AMOUNT,
     }
 )
+_ENDS_THE_TALK = (Act.ABUSE, Act.STOP_CALLING, Act.COMPLAINT)
 _OBJECTS = re.compile(r"不对|不是|错了|等等|等一?下|慢着|先别|算了")
 _TAKES_BACK = (Act.DENY, Act.REFUSE_PAY, Act.DISPUTE_DEBT, Act.ALREADY_PAID, Act.HARDSHIP, Act.REQUEST_EXTENSION)
 _DEFERRABLE = (Act.CRISIS, Act.STOP_CALLING, Act.COMPLAINT, Act.REQUEST_HUMAN)
@@ -148,7 +149,12 @@ class Answering(Acting):
                 continue
             if self.state.verified and act is Act.THIRD_PARTY and u.primary is not act:
                 continue
-            return act, self.node.on.get(act, self.script.protected[act])
+            reaction = self.node.on.get(act, self.script.protected[act])
+            if act in _ENDS_THE_TALK and u.has(Act.REQUEST_HUMAN):
+                for name in reaction.flags:
+                    self._flag(name)
+                continue  # who wants a person gets one; what he is angry about is kept beside it
+            return act, reaction
         return None
 
     def _protect(self, act: Act, reaction: Reaction, u: Understanding) -> None:

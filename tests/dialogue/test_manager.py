@@ -549,3 +549,10 @@ def test_somebody_who_is_it_but_has_no_time_is_called_back_without_a_word_of_the
     told = Call(m1).mean(Act.SELF, Act.REQUEST_CALLBACK, text="是我开车呢三点打", slots=Slots(callback_at=at))
     assert told.callback is not None and told.callback.at == at
     assert not [line for line in told.lines if "debt" in line.discloses]
+
+
+@pytest.mark.parametrize("beside", [Act.COMPLAINT, Act.STOP_CALLING, Act.ABUSE])
+def test_who_wants_a_person_gets_one_whatever_he_is_angry_about(m1: Script, beside: Act) -> None:
+    for told in (Call(m1), call(m1, "是我")):
+        told.mean(beside, Act.REQUEST_HUMAN, text="我要投诉，叫你们经理来")
+        assert told.handoffs == ["request_human"] and beside.value in told.flags

@@ -26,8 +26,8 @@ NETWORK, PIECES, FACTS = "model.onnx", "pieces.tsv", "model.json"
 Floats = npt.NDArray[np.float32]
 
 HARDLY_FIRST = 0.2
-"""An act that would stand first, and is less likely than this to be the first one, was not said: 不还的话会怎么样 refuses
-nothing. Acts whose loss hurts somebody are kept. Chosen on data/dev."""
+"""An act that would stand first, and is less likely than this to be the first one, was not said: 不还的话会怎么样 is no
+refusal. Acts whose loss hurts somebody are kept. Chosen on data/dev."""
 
 
 class ModelError(RuntimeError):
