@@ -48,10 +48,16 @@ lines:
   time_up: [不好意思，今天先说到这里，我们之后再联系您，再见。]
   too_long: [今天占用您不少时间了，剩下的请人工同事跟您联系，再见。]
   legal: [您的意思我明白了，您有这个权利，我如实记录，再请人工同事跟您说。]
-  who_unverified: 这里是{bank}，我是智能语音助手，有件事要跟{salutation}本人说。
-  robot_unverified: [是的，我是智能语音助手，这通电话会录音。]
-  source_unverified: 这是{salutation}登记的联系电话，有件事要跟本人说。
-  scam_unverified: [您谨慎是对的，我不会问您要密码和验证码，您也可以打银行官方客服热线核实。]
+  who_unverified:
+    - 这里是{bank}，我是智能语音助手，有件事要跟{salutation}本人说。
+    - 我是{bank}的智能语音助手，有事情要找{salutation}本人。
+  robot_unverified: [是的，我是智能语音助手，这通电话会录音。, 对，我不是真人，是智能语音助手，通话会录音。]
+  source_unverified:
+    - 这是{salutation}登记的联系电话，有件事要跟本人说。
+    - 这个号码是{salutation}登记的，事情只能跟本人说。
+  scam_unverified:
+    - 您谨慎是对的，我不会问您要密码和验证码，您也可以打银行官方客服热线核实。
+    - 不放心的话，您可以打银行官方客服热线核实，我不问密码，也不要验证码。
   need_identity: [我得先确认您的身份，才方便往下说。, 因为涉及个人信息，我需要先核对一下。]
   not_verified: [没能确认是本人，那我先不打扰了，再见。]
 

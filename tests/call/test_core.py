@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -90,7 +91,7 @@ class Call:
             if deadline is not None and self.at >= deadline:
                 self.feed(turns.Tick(self.at))
 
-    def say(self, text: str, then_ms: int = 1200) -> None:
+    def say(self, text: str, then_ms: int = 1200, sure: float = 0.9) -> None:
         onset = self.at
         self.wait(60)
         self.feed(turns.SpeechStarted(self.at, onset))
@@ -99,7 +100,7 @@ class Call:
         self.wait(80)
         self.feed(turns.SpeechStopped(self.at, end))
         self.wait(HEARD_AFTER_MS - 80)
-        self.feed(EarsHeard(self.at, self.core.turn_state.turn, self.at, text, 0.9))
+        self.feed(EarsHeard(self.at, self.core.turn_state.turn, self.at, text, sure))
         self.wait(then_ms)
 
     def robot_speaks(self) -> None:
@@ -237,7 +238,8 @@ def test_words_over_the_disclosure_answer_the_question_that_was_heard() -> None:
     assert taken.pending == "verify_identity" and taken.understanding.primary is Act.WRONG_PERSON
 
 
-def test_a_hum_that_the_ears_take_for_words_does_not_take_the_floor() -> None:
+@pytest.mark.parametrize(("words", "sure", "hums"), [("你了", 0.4, True), ("没了", 0.35, True), ("没钱", 0.8, False)])
+def test_a_hum_that_the_ears_take_for_words_does_not_take_the_floor(words: str, sure: float, hums: bool) -> None:
     call = Call()
     call.talk("喂")
     call.say("是我")
@@ -249,10 +251,20 @@ def test_a_hum_that_the_ears_take_for_words_does_not_take_the_floor() -> None:
     call.wait(260)
     call.feed(turns.SpeechStopped(call.at, call.at - 480))
     call.wait(60)
-    call.feed(EarsHeard(call.at, call.core.turn_state.turn, call.at, "你了", 0.4))
+    call.feed(EarsHeard(call.at, call.core.turn_state.turn, call.at, words, sure))
     call.wait(400)
-    assert call.of(turns.LetGo) and call.core.turn_state.robot is turns.Robot.SPEAKING
-    assert len(call.of(TurnTaken)) == 2
+    assert bool(call.of(turns.LetGo)) == hums
+    assert len(call.of(TurnTaken)) == (2 if hums else 3)
+
+
+def test_a_word_that_was_hardly_heard_ends_nothing() -> None:
+    call = Call()
+    call.talk("喂")
+    call.say("不是", sure=0.3)
+    assert not call.of(HangUp) and call.core.disposition is None
+    call.robot_speaks()
+    call.say("不是", sure=0.9)
+    assert call.core.disposition is Disposition.WRONG_NUMBER
 
 
 def test_the_log_of_a_call_replays_to_the_same_words(tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ _BACKCHANNEL_CHARACTERS = 4
 # Over a line that must be heard to its end people also say once more who they are: 对，我是.
 _BACKCHANNEL_OVER_PROTECTED = _BACKCHANNEL | {Act.SELF}
 _BACKCHANNEL_OVER_PROTECTED_CHARACTERS = 8
+_UNSURELY = 0.4  # the ears' confidence under which a word or two may be a cough or a hum
+_SHORT_CHARACTERS = 2
 _BLIP_MS = 650  # speech and the silence in which its end was noticed
 
 _REVERSIBLE = (Speak, Listen, Flag, Conclude)
@@ -140,6 +142,7 @@ class CallCore:
         self._before_last: _Snapshot | None = None
         self._cut: tuple[tuple[str, float], ...] = ()
         self._pending_before = Pending.OPENING
+        self._heard_unsurely = False  # a word or two of which the ears were not sure
         self._over_protected = False  # the turn began over a line that must be heard to its end
 
     def now(self, at: int) -> datetime:
@@ -181,7 +184,8 @@ class CallCore:
         backchannel = len(e.text) <= characters and (along or light.issuperset(understood.acts))
         # Ears make words of a hum: what is as short as 嗯 and means nothing is one.
         blip = e.covers - self.turn_state.onset <= _BLIP_MS * turns.SAMPLES_PER_MS
-        if self.turn_state.barging and blip and understood.acts == (Act.OUT_OF_SCOPE,):
+        self._heard_unsurely = len(e.text) <= _SHORT_CHARACTERS and e.confidence < _UNSURELY
+        if self.turn_state.barging and blip and (self._heard_unsurely or understood.acts == (Act.OUT_OF_SCOPE,)):
             backchannel = True
         if self._started:
             completeness = self._understander.completeness(e.text, pending=self._question)
@@ -225,6 +229,8 @@ class CallCore:
         self._cut = ()
         pending = self._question
         understood = self._understander.understand(text, pending=pending, now=now)
+        if self._heard_unsurely and not took_back:
+            understood = replace(understood, confidence=min(understood.confidence, _UNSURELY))
         out.append(TurnTaken(taken.turn, from_sample, taken.to_sample, pending, understood, took_back))
         snapshot = self._snapshot(text, from_sample)
         self.customer_turns += 1
