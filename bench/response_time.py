@@ -32,6 +32,7 @@ PERSONAS = PROJECT_ROOT / "examples" / "personas"
 TALKERS = ("pauses", "asks_questions", "short_answers", "backchannels", "noisy_street")
 INTERRUPTERS = ("interrupts_700", "interrupts_1500", "interrupts_2500", "interrupts_4000")
 SIP_ECHO_MS = 50
+HUM_PAUSE_MS, GAVE_UP_MS = 700, 1000
 
 
 def main() -> None:
@@ -127,15 +128,28 @@ def _barge_in(measured: list[Measured]) -> Table:
     interruptions = [i for m in measured for i in m.interruptions]
     stops = [i.stop_ms for i in interruptions if not i.backchannel and i.stop_ms is not None]
     table = Table(title="Barge-in, customer's first sample to silence in the customer's ear", title_justify="left")
-    for column in ("barge-ins", "p50 ms", "p95 ms", "backchannels", "that stopped the robot"):
+    for column in (
+        "barge-ins",
+        "p50 ms",
+        "p95 ms",
+        "backchannels",
+        "paused for",
+        "longest pause ms",
+        "gave up the line",
+    ):
         table.add_column(column, justify="right")
     hums = [i for i in interruptions if i.backchannel]
+    # A silence that begins later is the end of a sentence; one of a second is a robot that waits for an answer.
+    paused = [i for i in hums if i.stop_ms is not None and i.stop_ms < HUM_PAUSE_MS]
+    gave_up = [i for i in paused if i.resumed_after_ms is None or i.resumed_after_ms > GAVE_UP_MS]
     table.add_row(
         str(len(stops)),
         f"{percentile(stops, 50):.0f}",
         f"{percentile(stops, 95):.0f}",
         str(len(hums)),
-        str(sum(i.stop_ms is not None and i.stop_ms < 1500 for i in hums)),
+        str(len(paused)),
+        f"{max((i.resumed_after_ms or 0 for i in paused if i not in gave_up), default=0):.0f}",
+        str(len(gave_up)),
     )
     return table
 

@@ -74,8 +74,8 @@ class Turns(_Section):
     open_ms: int = 600
     hanging_ms: int = 1000
     duck_after_ms: int = 60  # speech over the robot before its voice is lowered
-    stop_after_ms: int = 130  # ... and before it stops
-    hum_stop_after_ms: int = 150  # the same for a hum that may be 嗯
+    stop_after_ms: int = 150  # ... and before it stops
+    hum_stop_after_ms: int = 200  # the same for a hum that may be 嗯
     duck_db: float = -12.0
     max_turn_ms: int = 20000  # someone speaks without a pause: take the floor
 

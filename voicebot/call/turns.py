@@ -91,8 +91,8 @@ class Timing:
     open_ms: int = 600
     hanging_ms: int = 1000
     duck_after_ms: int = 60
-    stop_after_ms: int = 130
-    hum_stop_after_ms: int = 150
+    stop_after_ms: int = 150
+    hum_stop_after_ms: int = 200
     max_turn_ms: int = 20000
 
     def wait_ms(self, completeness: Completeness) -> int:
