@@ -18,13 +18,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from voicebot.intent.classifier import IntentClassifier
+from voicebot.intent.classifier import Decision, IntentClassifier
 from voicebot.intent.data import Example, read_test_turns
 from voicebot.intent.hearing import spoken_and_heard
 from voicebot.intent.pieces import spoken
 from voicebot.intent.quality import Quality, assess
 from voicebot.settings import PROJECT_ROOT, load_settings
 from voicebot.speech.adapt.mouths import HELD_OUT
+from voicebot.speech.api import Hypothesis
 from voicebot.speech.asr import make_asr
 
 TEST = PROJECT_ROOT / "models" / "intent" / "data" / "test"
@@ -50,13 +51,14 @@ def main() -> None:
     table = Table(title=f"{len(chosen)} test turns, {classifier.name}, {ear.name}", title_justify="left")
     for column in ("", "primary right", "loss, points", "set F1", "worst critical recall", "words right"):
         table.add_column(column, justify="right" if column else "left")
-    text = _assess(classifier, chosen, [e.text for e in chosen])
+    text = _assess(chosen, classifier.decide_all(turns))
     table.add_row("text", f"{text.primary:.3f}", "", f"{text.set_f1:.3f}", f"{text.critical_recall:.3f}", "")
     for name, babble_db in (("G.711", None), (f"G.711, babble {BABBLE_DB:.0f} dB", BABBLE_DB)):
-        heard = [words for _, words in spoken_and_heard(settings, ear, turns, (babble_db,), HELD_OUT)]
-        q = _assess(classifier, chosen, heard)
+        heard = list(spoken_and_heard(settings, ear, turns, (babble_db,), HELD_OUT))
+        decided = [_decide(classifier, h, e) for h, e in zip(heard, chosen, strict=True)]
+        q = _assess(chosen, decided)
         likeness = [
-            difflib.SequenceMatcher(None, spoken(e.text), h, autojunk=False).ratio()
+            difflib.SequenceMatcher(None, spoken(e.text), h.text, autojunk=False).ratio()
             for e, h in zip(chosen, heard, strict=True)
         ]
         table.add_row(
@@ -68,20 +70,25 @@ def main() -> None:
             f"{sum(likeness) / len(likeness):.2f}",
         )
         if options.show:
-            _list_lost(classifier, chosen, heard)
+            _list_lost(chosen, classifier.decide_all(turns), heard, decided)
     Console(width=max(120, Console().width)).print(table)
 
 
-def _assess(classifier: IntentClassifier, chosen: Sequence[Example], words: Sequence[str]) -> Quality:
-    decided = classifier.decide_all([(w, e.pending) for w, e in zip(words, chosen, strict=True)])
+def _decide(classifier: IntentClassifier, heard: Hypothesis, example: Example) -> Decision:
+    texts = [(heard.text, 1.0), *((o.text, o.weight) for o in heard.others)]
+    return classifier.decide_between(texts, example.pending)
+
+
+def _assess(chosen: Sequence[Example], decided: Sequence[Decision]) -> Quality:
     return assess([e.acts for e in chosen], [d.acts for d in decided])
 
 
-def _list_lost(classifier: IntentClassifier, chosen: Sequence[Example], heard: Sequence[str]) -> None:
-    for e, words in zip(chosen, heard, strict=True):
-        read, lost = classifier.decide(e.text, e.pending).acts[0], classifier.decide(words, e.pending).acts[0]
-        if read is e.acts[0] is not lost:
-            print(f"{e.text} -> {words}: {e.acts[0]} -> {lost}")
+def _list_lost(
+    chosen: Sequence[Example], read: Sequence[Decision], heard: Sequence[Hypothesis], decided: Sequence[Decision]
+) -> None:
+    for e, r, h, d in zip(chosen, read, heard, decided, strict=True):
+        if r.acts[0] is e.acts[0] is not d.acts[0]:
+            print(f"{e.text} -> {h.text}: {e.acts[0]} -> {d.acts[0]}")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from dialogue.patterns import (
     WEAK_YES,
     YES_LEADING,
 )
-from dialogue.understanding import Completeness, Slots, Understander, Understanding
+from dialogue.understanding import Alternative, Completeness, Slots, Understander, Understanding
 
 _ASKS_TO_PAY = frozenset({Pending.ASK_PAY_TODAY, Pending.ASK_PAY_DATE, Pending.CONFIRM_PROMISE})
 _BESIDE_A_VALUE = frozenset({Act.HARDSHIP, Act.DENY, Act.AFFIRM, Act.ACKNOWLEDGE, Act.GREETING})
@@ -81,7 +81,9 @@ class RuleUnderstander:
 
     name = "rules-1"
 
-    def understand(self, text: str, *, pending: Pending, now: datetime) -> Understanding:
+    def understand(
+        self, text: str, *, pending: Pending, now: datetime, others: tuple[Alternative, ...] = ()
+    ) -> Understanding:
         words = normalise(text)
         if not words:
             return Understanding(text, (Act.FILLER,), confidence=_SURE)

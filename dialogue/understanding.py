@@ -12,6 +12,14 @@ from dialogue.acts import Act, Pending
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """What else the ears may have heard. `weight`: how likely beside the text that they settled on, 0..1."""
+
+    text: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class Slots:
     """Values found in a turn; None where it names none. `amount_kind` marks amounts that only the case resolves."""
 
@@ -52,8 +60,13 @@ class Understander(Protocol):
 
     name: str
 
-    def understand(self, text: str, *, pending: Pending, now: datetime) -> Understanding:
-        """`text` in simplified Chinese without spaces, may be empty; `now` is the call's own, timezone-aware clock."""
+    def understand(
+        self, text: str, *, pending: Pending, now: datetime, others: tuple[Alternative, ...] = ()
+    ) -> Understanding:
+        """`text` in simplified Chinese without spaces, may be empty; `now` is the call's own, timezone-aware clock.
+
+        `others`: words that sound alike, for an understander that weighs them; values are read in `text` alone.
+        """
         ...
 
     def completeness(self, text: str, *, pending: Pending) -> Completeness:

@@ -25,6 +25,8 @@ from dialogue.protocol import (
     TimeUp,
     WithdrawPromise,
 )
+from dialogue.rules import RuleUnderstander
+from dialogue.understanding import Alternative
 from voicebot.call import turns
 from voicebot.call.assembly import make_core
 from voicebot.call.core import CallBasis, CallCore, EarsHeard, FromOutside, Output, TurnTaken
@@ -91,7 +93,7 @@ class Call:
             if deadline is not None and self.at >= deadline:
                 self.feed(turns.Tick(self.at))
 
-    def say(self, text: str, then_ms: int = 1200, sure: float = 0.9) -> None:
+    def say(self, text: str, then_ms: int = 1200, sure: float = 0.9, others: tuple[Alternative, ...] = ()) -> None:
         onset = self.at
         self.wait(60)
         self.feed(turns.SpeechStarted(self.at, onset))
@@ -100,7 +102,7 @@ class Call:
         self.wait(80)
         self.feed(turns.SpeechStopped(self.at, end))
         self.wait(HEARD_AFTER_MS - 80)
-        self.feed(EarsHeard(self.at, self.core.turn_state.turn, self.at, text, sure))
+        self.feed(EarsHeard(self.at, self.core.turn_state.turn, self.at, text, sure, others))
         self.wait(then_ms)
 
     def robot_speaks(self) -> None:
@@ -265,6 +267,32 @@ def test_a_word_that_was_hardly_heard_ends_nothing() -> None:
     call.robot_speaks()
     call.say("不是", sure=0.9)
     assert call.core.disposition is Disposition.WRONG_NUMBER
+
+
+def test_the_understanding_weighs_what_else_the_ears_may_have_heard() -> None:
+    weighed: list[tuple[str, tuple[Alternative, ...]]] = []
+
+    class Weighing(RuleUnderstander):
+        def understand(self, text, *, pending, now, others=()):
+            weighed.append((text, others))
+            return super().understand(text, pending=pending, now=now, others=others)
+
+    call = Call()
+    call.talk("喂")
+    call.core._understander = Weighing()
+    maybe = (Alternative("你是我", 0.4),)
+    call.say("是我", others=maybe)
+    assert weighed == [("是我", maybe)] * 2  # for the floor, and for the turn
+
+
+def test_what_it_may_have_been_is_in_the_log(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    with EventLog.open(path) as log:
+        call = Call(log)
+        call.talk("喂")
+        call.say("是我", others=(Alternative("你是我", 0.4),))
+    assert "你是我" in path.read_text("utf-8")
+    assert replay(path, lambda basis: make_core(basis, SCRIPT)).same
 
 
 def test_the_log_of_a_call_replays_to_the_same_words(tmp_path: Path) -> None:

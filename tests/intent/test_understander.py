@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dialogue.acts import Act, Pending, primary_first
 from dialogue.rules import RuleUnderstander
-from dialogue.understanding import Completeness
+from dialogue.understanding import Alternative, Completeness
 from voicebot.intent.classifier import FACTS, NETWORK, IntentClassifier, ModelError
 from voicebot.intent.data import read_test_turns
 from voicebot.intent.report import measure
@@ -68,6 +68,21 @@ def test_silence_and_bare_yes(understander: TrainedUnderstander) -> None:
     assert understander.understand("", pending=Pending.NONE, now=NOW).acts == (Act.FILLER,)
     assert understander.understand("可以", pending=Pending.ASK_PAY_TODAY, now=NOW).agrees
     assert not understander.understand("我周五可以", pending=Pending.ASK_PAY_TODAY, now=NOW).agrees
+
+
+def test_what_else_it_may_have_been_has_its_say_by_its_weight(understander: TrainedUnderstander) -> None:
+    def primary(*others: Alternative) -> Act:
+        return understander.understand("不是我", pending=Pending.VERIFY_IDENTITY, now=NOW, others=others).primary
+
+    assert primary() is Act.WRONG_PERSON
+    assert primary(Alternative("嗯是我", 0.1), Alternative("", 0.9)) is Act.WRONG_PERSON
+    assert primary(Alternative("嗯是我", 1.0), Alternative("是我", 0.9)) is Act.SELF
+
+
+def test_values_are_read_in_the_words_alone(understander: TrainedUnderstander) -> None:
+    others = (Alternative("我周六还五百", 0.9), Alternative("我周四还", 0.5))
+    promised = understander.understand("我周五还", pending=Pending.ASK_PAY_DATE, now=NOW, others=others)
+    assert promised.slots.pay_date == date(2026, 11, 20) and promised.slots.pay_amount is None
 
 
 def test_a_finished_answer_is_not_waited_for_and_half_a_sentence_is(understander: TrainedUnderstander) -> None:

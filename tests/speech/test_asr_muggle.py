@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from dialogue.protocol import Expectation
-from voicebot.settings import load_settings
-from voicebot.speech.asr.muggle import MuggleAsr, is_tone
+from voicebot.settings import PROJECT_ROOT, load_settings
+from voicebot.speech.asr.muggle import MuggleAsr, accepted, is_tone
 from voicebot.speech.asr.muggle_features import BANDS, KEPT_MS, QUIET_MS, features, find_activity, frame_turn
 from voicebot.speech.asr.muggle_net import MuggleNet, no_past
+from voicebot.speech.asr.search import Decoded
+from voicebot.speech.asr.words import read_words
 from voicebot.speech.audio import mix, read_telephone, through_g711, to_float, to_pcm16
 
 FOLDER = load_settings().data_home / "models" / "muggle"
@@ -165,6 +167,30 @@ def test_a_voice_is_no_tone():
     assert not any(is_tone(recording(f.name), 8000) for f in sorted(RECORDINGS.glob("*.wav")))
 
 
+# ---- which expected answer ----------------------------------------------------------------------------------------
+
+
+def scored(**log_ps: float) -> list[tuple[str, Decoded]]:
+    return [(answer, Decoded((3,), (log_p,))) for answer, log_p in log_ps.items()]
+
+
+@pytest.mark.parametrize(
+    ("expected", "other", "free", "said"),
+    [
+        (scored(是我=-1.0, 不是我=-7.0), -9.0, -0.5, "是我"),
+        (scored(是我=-5.5, 不是我=-4.4), -9.0, -0.5, None),  # one swallowed syllable apart: neither
+        (scored(是我=-4.5, 是的=-4.4), -9.0, -0.5, "是的"),  # both a yes: whichever
+        (scored(是我=-4.8), -4.6, -0.5, None),  # something else is as likely
+        (scored(是我=-7.0), -9.0, -3.0, "是我"),  # not likely in itself, but clear of all others
+        (scored(是我=-7.0), -9.0, -1.0, None),  # too far behind what was heard freely
+        ([], -9.0, -1.0, None),
+    ],
+)
+def test_an_expected_answer_is_accepted_when_nothing_else_is_as_likely(expected, other, free, said):
+    found = accepted(expected, other, free)
+    assert (found and found[0]) == said
+
+
 # ---- hearing ------------------------------------------------------------------------------------------------------
 
 
@@ -189,6 +215,18 @@ def test_an_expected_phrase_is_favoured_and_leaves_other_words_alone(ear):
     assert said not in without
     assert said in within
     assert "最低还款" not in within
+
+
+@needs_recordings
+def test_in_noise_the_others_that_it_may_have_been_come_with_the_words():
+    knowing = MuggleAsr(FOLDER, words=read_words(PROJECT_ROOT / "models" / "ears" / "words.npz"))
+    noisy = mix(recording(SENTENCE), noise(1000, 1.0), 5.0)
+    heard = hear(knowing, noisy, Expectation(customer=True))
+    assert heard.others and heard.text not in {o.text for o in heard.others}
+    weights = [o.weight for o in heard.others]
+    assert weights == sorted(weights, reverse=True) and weights[-1] > 0 and weights[0] <= 1
+    accepted_one = hear(knowing, recording(SENTENCE), Expectation(answers=(SAID,), customer=True))
+    assert accepted_one.closed == SAID and accepted_one.others == ()
 
 
 @needs_recordings

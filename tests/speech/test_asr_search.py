@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicebot.speech.asr.search import PhraseTrie, as_ids, beam_search, greedy, score_answers
+from voicebot.speech.asr.search import Decoded, PhraseTrie, as_ids, beam_search, greedy, score_answers
 
 SIZE = 30
 
@@ -89,24 +89,28 @@ def test_no_answers_no_scores():
     assert score_answers(NET, []) == []
 
 
+def best_of(*args) -> Decoded:
+    return beam_search(*args)[0].decoded
+
+
 def test_without_phrases_the_beam_agrees_with_greedy_where_greedy_is_right():
-    assert beam_search(NET, 10, PhraseTrie([])).ids == (5, 7)
+    assert best_of(NET, 10, PhraseTrie([])).ids == (5, 7)
 
 
 def test_an_expected_phrase_wins_a_close_race():
-    found = beam_search(NET, 10, PhraseTrie([(6, 8)]))
+    found = best_of(NET, 10, PhraseTrie([(6, 8)]))
     assert found.ids == (6, 8)
     assert found.log_p == pytest.approx(np.log(0.3 * 0.9 * 0.9), abs=1e-3)
 
 
 def test_an_expected_phrase_does_not_win_against_the_evidence():
     sure = Table({(): {5: 0.98}, (5,): {7: 0.98}, (5, 7): {0: 0.98}})
-    assert beam_search(sure, 10, PhraseTrie([(6, 8)])).ids == (5, 7)
+    assert best_of(sure, 10, PhraseTrie([(6, 8)])).ids == (5, 7)
 
 
 def test_half_a_phrase_earns_nothing():
     cut_off = Table({(): {5: 0.6, 6: 0.3}, (5,): {0: 0.9}, (6,): {0: 0.9}})
-    assert beam_search(cut_off, 10, PhraseTrie([(6, 8, 9)])).ids == (5,)
+    assert best_of(cut_off, 10, PhraseTrie([(6, 8, 9)])).ids == (5,)
 
 
 class Liking:
@@ -120,14 +124,22 @@ class Liking:
 
 
 def test_likely_words_win_a_close_race_and_no_other():
-    assert beam_search(NET, 10, PhraseTrie([]), Liking(6)).ids == (6, 8)
-    assert beam_search(NET, 10, PhraseTrie([]), Liking(9)).ids == (5, 7)
+    assert best_of(NET, 10, PhraseTrie([]), Liking(6)).ids == (6, 8)
+    assert best_of(NET, 10, PhraseTrie([]), Liking(9)).ids == (5, 7)
     sure = Table({(): {5: 0.98}, (5,): {7: 0.98}, (5, 7): {0: 0.98}})
-    assert beam_search(sure, 10, PhraseTrie([]), Liking(6)).ids == (5, 7)
+    assert best_of(sure, 10, PhraseTrie([]), Liking(6)).ids == (5, 7)
+
+
+def test_the_texts_come_best_first_each_once_and_with_the_score_that_ranked_them():
+    found = beam_search(NET, 10, PhraseTrie([]))
+    texts = [s.decoded.ids for s in found]
+    assert texts[:2] == [(5, 7), (6, 8)] and len(set(texts)) == len(texts)
+    assert [s.score for s in found] == sorted((s.score for s in found), reverse=True)
+    assert found[0].score == pytest.approx(found[0].decoded.log_p)  # nothing was favoured
 
 
 def test_words_leave_the_probability_as_the_network_has_it():
-    found = beam_search(NET, 10, PhraseTrie([]), Liking(6))
+    found = best_of(NET, 10, PhraseTrie([]), Liking(6))
     assert found.log_p == pytest.approx(np.log(0.3 * 0.9 * 0.9), abs=1e-3)
 
 

@@ -31,7 +31,7 @@ from dialogue.protocol import (
     Speak,
     TimeUp,
 )
-from dialogue.understanding import Completeness, Understander, Understanding
+from dialogue.understanding import Alternative, Completeness, Understander, Understanding
 from voicebot.call import turns
 from voicebot.speech.api import RATE_HZ
 
@@ -43,7 +43,7 @@ _BACKCHANNEL_CHARACTERS = 4
 _BACKCHANNEL_OVER_PROTECTED = _BACKCHANNEL | {Act.SELF}
 _BACKCHANNEL_OVER_PROTECTED_CHARACTERS = 8
 _UNSURELY = 0.4  # the ears' confidence under which a word or two may be a cough or a hum
-_SHORT_CHARACTERS = 2
+_SHORT_CHARACTERS = 3
 _BLIP_MS = 650  # speech and the silence in which its end was noticed
 
 _REVERSIBLE = (Speak, Listen, Flag, Conclude)
@@ -51,13 +51,14 @@ _REVERSIBLE = (Speak, Listen, Flag, Conclude)
 
 @dataclass(frozen=True, slots=True)
 class EarsHeard:
-    """An ASR hypothesis for `turn`, from audio up to call sample `covers`."""
+    """An ASR hypothesis for `turn`, from audio up to call sample `covers`. `others`: what else it may have been."""
 
     at: int
     turn: int
     covers: int
     text: str
     confidence: float
+    others: tuple[Alternative, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,7 @@ class CallCore:
         self._before_last: _Snapshot | None = None
         self._cut: tuple[tuple[str, float], ...] = ()
         self._pending_before = Pending.OPENING
+        self._others: tuple[str, tuple[Alternative, ...]] = ("", ())  # the words heard last, and what else they may be
         self._heard_unsurely = False  # a word or two of which the ears were not sure
         self._over_protected = False  # the turn began over a line that must be heard to its end
 
@@ -175,7 +177,8 @@ class CallCore:
         return self._pending_before if self._over_protected else self.pending
 
     def _judge(self, e: EarsHeard) -> turns.Heard:
-        understood = self._understander.understand(e.text, pending=self._question, now=self.now(e.at))
+        self._others = e.text, e.others
+        understood = self._understander.understand(e.text, pending=self._question, now=self.now(e.at), others=e.others)
         if self._over_protected:
             light, characters = _BACKCHANNEL_OVER_PROTECTED, _BACKCHANNEL_OVER_PROTECTED_CHARACTERS
         else:
@@ -219,16 +222,18 @@ class CallCore:
                 self._dialogue_event(CustomerSaid(understood, self.customer_turns, now), at, out)
             return
         text, from_sample, took_back = taken.text, taken.from_sample, False
+        others = self._others[1] if self._others[0] == taken.text else ()
         before = self._before_last
         if taken.continues and before is not None and before.reversible:
             self._restore(before)
             self._over_protected = False
             text, from_sample, took_back = before.text + text, before.from_sample, True
+            others = tuple(replace(o, text=before.text + o.text) for o in others)
         else:
             self._report_cut(at, out)
         self._cut = ()
         pending = self._question
-        understood = self._understander.understand(text, pending=pending, now=now)
+        understood = self._understander.understand(text, pending=pending, now=now, others=others)
         if self._heard_unsurely and not took_back:
             understood = replace(understood, confidence=min(understood.confidence, _UNSURELY))
         out.append(TurnTaken(taken.turn, from_sample, taken.to_sample, pending, understood, took_back))

@@ -260,7 +260,7 @@ class CallSession:
 
     def _on_heard(self, turn: int, covers: int, h: Hypothesis) -> None:
         self._clock.words_at, self._clock.ears_cpu_ms = self._at, h.cpu_ms
-        self._feed(EarsHeard(self._at, turn, covers, h.text, round(h.confidence, 4)))
+        self._feed(EarsHeard(self._at, turn, covers, h.text, round(h.confidence, 4), h.others))
 
     def _time_up(self, reason: str) -> None:
         self._feed(FromOutside(self._at, TimeUp(reason)))

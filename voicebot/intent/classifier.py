@@ -79,19 +79,29 @@ class IntentClassifier:
 
     def decide_all(self, turns: Sequence[tuple[str, Pending]]) -> list[Decision]:
         """Many turns at once: for measuring."""
-        acts, primary, finished = self._run(turns)
-        return [self._decide(a, p, float(f)) for a, p, f in zip(acts, primary, _sigmoid(finished), strict=True)]
+        return [self._decide(*row) for row in zip(*self._run(turns), strict=True)]
 
-    def _decide(self, acts: Floats, primary: Floats, finished: float) -> Decision:
-        likely = _softmax(primary / self._temperature)
-        chosen = set(np.flatnonzero(_sigmoid(acts) > self._thresholds)) | {int(likely.argmax())}
+    def decide_between(self, texts: Sequence[tuple[str, float]], pending: Pending) -> Decision:
+        """One turn that may have been any of several texts, the likeliest first, each with its weight (any scale).
+
+        The probabilities of what it means are averaged over the texts; acts that must be heeded are not outvoted.
+        """
+        weights = np.array([weight for _, weight in texts], np.float32)
+        rows = self._run([(text, pending) for text, _ in texts])
+        acts, primary, finished = (np.average(row, axis=0, weights=weights) for row in rows)
+        heeded = np.where(self._critical, np.maximum(acts, rows[0][0]), acts)
+        return self._decide(heeded, primary, finished)
+
+    def _decide(self, acts: Floats, likely: Floats, finished: np.float32) -> Decision:
+        """From probabilities: of every act, of each being the first, of the turn being over."""
+        chosen = set(np.flatnonzero(acts > self._thresholds)) | {int(likely.argmax())}
         for one, other in self._exclusive:
             if {one, other} <= chosen:
                 chosen.discard(one if likely[one] < likely[other] else other)
         before = self._rank[int(likely.argmax())]
         chosen -= {i for i in chosen if self._rank[i] < before and likely[i] < HARDLY_FIRST and not self._critical[i]}
         order = sorted(chosen, key=lambda i: (self._rank[i], -likely[i]))
-        return Decision(tuple(self.acts[i] for i in order), float(likely[order[0]]), finished)
+        return Decision(tuple(self.acts[i] for i in order), float(likely[order[0]]), float(finished))
 
     @cached_property
     def _exclusive(self) -> list[tuple[int, int]]:
@@ -109,13 +119,14 @@ class IntentClassifier:
         return [PRIMARY_RANK.index(a) if a in PRIMARY_RANK else len(PRIMARY_RANK) for a in self.acts]
 
     def _run(self, turns: Sequence[tuple[str, Pending]]) -> tuple[Floats, Floats, Floats]:
+        """Probabilities, a row for each turn: of every act, of each being the first, of the turn being over."""
         inputs = {
             "pieces": padded([self.vocabulary.encode(text) for text, _ in turns]),
             "grams": padded([grams(text, pending) for text, pending in turns]),
             "pending": np.array([self._pending[pending] for _, pending in turns], np.int64),
         }
         acts, primary, finished = self._session.run(["acts", "primary", "finished"], inputs)
-        return acts, primary, finished
+        return _sigmoid(acts), _softmax(primary / self._temperature), _sigmoid(finished)
 
 
 def padded(rows: Sequence[Sequence[int]]) -> npt.NDArray[np.int64]:
@@ -131,5 +142,5 @@ def _sigmoid(x: Floats) -> Floats:
 
 
 def _softmax(x: Floats) -> Floats:
-    e = np.exp(x - x.max())
-    return e / e.sum()
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)

@@ -104,16 +104,16 @@ def spoken_and_heard(
     babble_db: Sequence[float | None],
     voices: Sequence[str] = VOICES,
     seed: int = 15,
-) -> Iterator[tuple[int, str]]:
-    """For each turn its index and what the ears made of it."""
+) -> Iterator[Hypothesis]:
+    """What the ears made of each turn, in order."""
     speaker = Speaker(settings)
     first = [speaker.say(text, line_for(text, babble_db, voices).voice, 1.0) for text, _ in turns[:TALKERS]]
     babble = Babble(first, seed)
-    for i, (text, pending) in enumerate(turns):
+    for text, pending in turns:
         line = line_for(text, babble_db, voices)
         spoken = speaker.say(text, line.voice, line.speed)
         noise = babble.take(len(spoken) + RATE_HZ) if line.babble_db is not None else None
-        yield i, hear(ear, on_the_line(spoken, noise, line.babble_db), pending).text
+        yield hear(ear, on_the_line(spoken, noise, line.babble_db), pending)
 
 
 def rendered_and_heard(

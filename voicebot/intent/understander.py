@@ -12,7 +12,7 @@ from dialogue.completeness import judge
 from dialogue.patterns import PAY_INTENT
 from dialogue.rules import is_bare_yes, make_understander, normalise
 from dialogue.slots import PROMISES, find_slots
-from dialogue.understanding import Completeness, Understander, Understanding
+from dialogue.understanding import Alternative, Completeness, Understander, Understanding
 from voicebot.intent.classifier import NETWORK, Decision, IntentClassifier
 from voicebot.settings import Settings
 
@@ -30,17 +30,23 @@ REMEMBERED = 256  # turns: partials ask the same words again and again
 
 
 class TrainedUnderstander:
-    """Acts by the network, values by rule. The same words, question and clock give the same answer."""
+    """Acts by the network, values by rule. The same words, question and clock give the same answer.
+
+    Where the ears wavered between texts, each has its say in the acts by its weight.
+    """
 
     def __init__(self, classifier: IntentClassifier) -> None:
         self.name = classifier.name
-        self._decide = lru_cache(REMEMBERED)(classifier.decide)
+        self._classifier = classifier
+        self._decide = lru_cache(REMEMBERED)(self._weigh)
 
-    def understand(self, text: str, *, pending: Pending, now: datetime) -> Understanding:
+    def understand(
+        self, text: str, *, pending: Pending, now: datetime, others: tuple[Alternative, ...] = ()
+    ) -> Understanding:
         words = normalise(text)
         if not words:
             return Understanding(text, (Act.FILLER,))
-        decision: Decision = self._decide(words, pending)
+        decision: Decision = self._decide(words, pending, others)
         agrees = is_bare_yes(words)
         acts = decision.acts
         if agrees and acts == (Act.FILLER,) and not _TRAILS_OFF.search(text):
@@ -50,6 +56,10 @@ class TrainedUnderstander:
             acts = tuple(a for a in acts if a not in PROMISES)  # 你后天三点打过来 names no day of payment
             slots = find_slots(words, acts, now)
         return Understanding(text, acts, slots, round(decision.confidence, 4), agrees=agrees)
+
+    def _weigh(self, words: str, pending: Pending, others: tuple[Alternative, ...] = ()) -> Decision:
+        texts = [(words, 1.0), *((normalise(o.text), o.weight) for o in others)]
+        return self._classifier.decide_between([(t, weight) for t, weight in texts if t], pending)
 
     def completeness(self, text: str, *, pending: Pending) -> Completeness:
         """By rule where the answer is a usual one, by the network where it is not: to the network 是我 is above all the

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dialogue.protocol import Expectation
+from dialogue.understanding import Alternative
 
 RATE_HZ = 8000
 FRAME_MS = 20
@@ -35,6 +36,7 @@ class Hypothesis:
     """What an engine has heard so far.
 
     `closed` names the expected answer that was accepted by listening with expectation (then `text` equals it).
+    `others`: what else it may have been, the likeliest first, from engines that weigh several texts.
     `confidence` 0..1. `audio_ms`: length of the audio behind it. `cpu_ms`: what it cost.
     """
 
@@ -44,6 +46,7 @@ class Hypothesis:
     audio_ms: int
     cpu_ms: float = 0.0
     closed: str | None = None
+    others: tuple[Alternative, ...] = ()
 
 
 class AsrStream(Protocol):

@@ -6,12 +6,15 @@ to the next except when no speech has come since; then the last result stands, a
 With closed answers expected, each is scored as a whole (log P(answer | audio)), and so are the short answers that
 people give to anything. The best is accepted when it is likely in itself, or when it is less likely than that but
 stands clear of every answer that was not expected and is not far behind what is heard freely; heard freely, most short
-answers come out wrong. What the network hears in noise is kept out by four gates: too little sound, a sound that is one
-tone, a free decode that hears nothing, and one that is mumbling.
+answers come out wrong. Between a yes and a no that are nearly as likely nothing is accepted. Otherwise the turn's last
+words come with the others that a beam found nearly as likely, for the understanding to weigh. What the network hears
+in noise is kept out by four gates: too little sound, a sound that is one tone, a free decode that hears nothing, and
+one that is mumbling.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dialogue.protocol import Expectation
+from dialogue.understanding import Alternative
 from voicebot.speech.api import RATE_HZ, AsrStream, Hypothesis
 from voicebot.speech.asr import search
 from voicebot.speech.asr.base import TurnAudio, spoken
@@ -43,7 +47,11 @@ ACCEPT_LOG_P = -5.0  # an expected answer as likely as this was said
 LIKELY_BY = 0.5  # ... if it is likelier than any unexpected one by this
 CLEAR_LOG_P = -10.0  # one as likely as this was said if it is CLEAR_BY likelier than any unexpected one
 CLEAR_BY = 1.5
+DENIED_BY = 2.0  # an answer that is less than this likelier than one that denies it is left to the free words
 BEHIND_FREE = 5.0  # ... and no further than this behind the free decode
+OTHERS = 7  # texts of the beam that come with the best
+OTHERS_TEMPERATURE = 2.0  # of their weights; chosen with OTHERS on data/dev
+OTHERS_LEAST = 0.02  # weight
 # What people say to anything: the rivals that an expected answer must beat.
 # fmt: off
 COMMON = (
@@ -127,6 +135,7 @@ class _Decode:
     closed: str | None
     max_length: int = 0
     searched: bool = False  # text and confidence are those of the beam
+    others: tuple[Alternative, ...] = ()
 
 
 class _Turn:
@@ -170,6 +179,7 @@ class _Turn:
             audio_ms=self._audio.ms(pcm16),
             cpu_ms=(time.thread_time() - began) * 1000,
             closed=found.closed,
+            others=found.others,
         )
 
     def _decode(self, samples: Samples, activity: Activity) -> _Decode:
@@ -200,8 +210,15 @@ class _Turn:
         """The same with the best words that a beam finds, where there is something to favour."""
         if found.searched or found.heard is None or found.closed is not None or not (self._phrases or self._words):
             return found
-        best = search.beam_search(found.heard, found.max_length, search.PhraseTrie(self._phrases), self._words)
-        return replace(found, text=self._net.text(best.ids), confidence=best.confidence, searched=True)
+        best, *rest = search.beam_search(found.heard, found.max_length, search.PhraseTrie(self._phrases), self._words)
+        weighed = ((s.decoded.ids, math.exp((s.score - best.score) / OTHERS_TEMPERATURE)) for s in rest[:OTHERS])
+        return replace(
+            found,
+            text=self._net.text(best.decoded.ids),
+            confidence=best.decoded.confidence,
+            searched=True,
+            others=tuple(Alternative(self._net.text(ids), round(w, 3)) for ids, w in weighed if w >= OTHERS_LEAST),
+        )
 
     def _closed(self, heard: _Heard, free: search.Decoded, sound_ms: float) -> tuple[str, float] | None:
         """The expected answer that was said, with its probability; None when none was."""
@@ -213,13 +230,26 @@ class _Turn:
         others = [ids for ids in self._others if _fits(ids, sound_ms)]
         scored = search.score_answers(heard, [*mine.values(), *others], floor=CLEAR_LOG_P - CLEAR_BY)
         expected = [(a, s) for a, s in zip(mine, scored, strict=False) if s is not None]
-        if not expected:
-            return None
-        answer, best = max(expected, key=lambda pair: pair[1].log_p)
         other = max((s.log_p for s in scored[len(mine) :] if s is not None), default=-np.inf)
-        likely = best.log_p >= max(ACCEPT_LOG_P, other + LIKELY_BY)
-        clear = best.log_p >= max(CLEAR_LOG_P, free.log_p - BEHIND_FREE) and best.log_p >= other + CLEAR_BY
-        return (answer, best.confidence) if likely or clear else None
+        return accepted(expected, other, free.log_p)
+
+
+def accepted(expected: list[tuple[str, search.Decoded]], other: float, free: float) -> tuple[str, float] | None:
+    """The expected answer that was said, with its probability. `other`, `free`: log P of the best unexpected answer and
+    of what was heard freely."""
+    if not expected:
+        return None
+    answer, best = max(expected, key=lambda pair: pair[1].log_p)
+    if any(denies(a) != denies(answer) and s.log_p > best.log_p - DENIED_BY for a, s in expected):
+        return None
+    likely = best.log_p >= max(ACCEPT_LOG_P, other + LIKELY_BY)
+    clear = best.log_p >= max(CLEAR_LOG_P, free - BEHIND_FREE) and best.log_p >= other + CLEAR_BY
+    return (answer, best.confidence) if likely or clear else None
+
+
+def denies(answer: str) -> bool:
+    """Is it a no? 不是我 and 嗯是我 differ by one syllable, which a telephone may swallow."""
+    return "不" in answer or "没" in answer
 
 
 def _fits(answer: search.Ids, sound_ms: float) -> bool:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 Ids = tuple[int, ...]
 
-BEAM = 6
+BEAM = 8
 BOOST = 0.7  # natural log per character of an expected phrase
 _REACH = 20  # the likeliest characters among which a phrase may go on, and words decide
 WORDS_WEIGHT = 0.4  # of what people say beside what was heard
@@ -156,6 +156,14 @@ class PhraseTrie:
 
 
 @dataclass(frozen=True, slots=True)
+class Scored:
+    """A text that a beam finished, with the score that it was ranked by: log P(text | audio), boosts, likely words."""
+
+    decoded: Decoded
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class _Path:
     ids: Ids
     log_ps: tuple[float, ...]
@@ -165,8 +173,11 @@ class _Path:
 
 def beam_search(
     net: Stepper, max_length: int, trie: PhraseTrie, words: Favour | None = None, beam: int = BEAM
-) -> Decoded:
-    """The best path when expected phrases and likely words count more. Returns the network's own probabilities."""
+) -> list[Scored]:
+    """The finished texts, the best first, when expected phrases and likely words count more. Never empty.
+
+    The probabilities in them are the network's own.
+    """
     paths = [_Path((), (), 0.0, ())]
     done: list[_Path] = []
     past, last = net.start(1), np.array([[net.eos]], np.int64)
@@ -192,8 +203,8 @@ def beam_search(
         paths = [path for path, _, _ in kept]
         past = past.pick([row for _, row, _ in kept])
         last = np.array([[c] for _, _, c in kept], np.int64)
-    best = max(done or paths, key=lambda p: p.score)
-    return Decoded(best.ids, best.log_ps)
+    best_first = sorted(done or paths, key=lambda p: -p.score)
+    return [Scored(Decoded(p.ids, p.log_ps), p.score) for p in best_first]
 
 
 _CATCH_UP = 3.0  # how far behind a finished path an unfinished one may be and still win by a phrase's boosts
