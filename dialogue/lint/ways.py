@@ -67,15 +67,19 @@ def _endless(script: Script, walk: Walk) -> Iterator[Finding]:
                 "goes in a circle without asking; let one node of the circle ask",
                 walk.path(edge)[: -len(edge.hops)] + edge.hops[: _second(edge.entered, node.id)],
             )
+    stopped = next((e for e in walk.edges if _stopped(script, e)), None)
+    entered = {node for edge in walk.edges for node in edge.entered}
     for ring in _rings(script):
-        stopped = next((e for e in walk.edges if _stopped(script, e)), None)
+        there = next((n for n in ring if n in entered), ring[0])
+        if stopped is None and there not in entered:
+            continue  # no call can come there, which is said of these nodes already
         yield Finding(
             Severity.ERROR,
             "endless-loop",
-            script.nodes[ring].place,
-            f"nodes.{ring}",
+            script.nodes[there].place,
+            f"nodes.{there}",
             "is used up and leads in a circle to nodes that are used up as well; let exhausted lead to an end",
-            walk.path(stopped) if stopped else walk.path_to_node(ring),
+            walk.path(stopped) if stopped else walk.path_to_node(there),
         )
     if script.policy.max_turns > MOST_TURNS:
         around = next((e for e in walk.answers if _bounded_by_turns_only(script, e)), None)
@@ -94,8 +98,8 @@ def _second(nodes: tuple[str, ...], node: str) -> int:
     return nodes.index(node, first + 1) + 1
 
 
-def _rings(script: Script) -> Iterator[str]:
-    """One node of every circle of nodes that follow each other when all of them are used up."""
+def _rings(script: Script) -> Iterator[list[str]]:
+    """Every circle of nodes that follow each other when all of them are used up."""
     told: set[str] = set()
     for node in script.nodes.values():
         way: list[str] = []
@@ -104,7 +108,7 @@ def _rings(script: Script) -> Iterator[str]:
             way.append(at)
             at = script.nodes[at].exhausted
         if at is not None and told.isdisjoint(way):
-            yield at
+            yield way[way.index(at) :]
             told.update(way)
 
 
