@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from dialogue.acts import Act, Pending
 from dialogue.expectations import ANSWERS
 from dialogue.protocol import Expectation
+from dialogue.understanding import Alternative
 from voicebot.cli import intent
 from voicebot.intent.data import Example
 from voicebot.intent.hearing import rendered_and_heard
@@ -23,8 +24,9 @@ class CountingEar:
 
     name = "counting"
 
-    def __init__(self) -> None:
+    def __init__(self, others: tuple[Alternative, ...] = ()) -> None:
         self.calls: list[tuple[Expectation, bytes]] = []
+        self.others = others
 
     def stream(self, expectation: Expectation) -> CountingEar:
         self.calls.append((expectation, b""))
@@ -37,7 +39,7 @@ class CountingEar:
         return self.final()
 
     def final(self) -> Hypothesis:
-        return Hypothesis(f"words {len(self.calls)}", 1.0, True, 0)
+        return Hypothesis(f"words {len(self.calls)}", 1.0, True, 0, others=self.others)
 
 
 def shard_of(folder: Path, *texts: str) -> Path:
@@ -63,6 +65,13 @@ def test_every_label_of_a_line_is_heard_so_many_times(tmp_path: Path):
     again = CountingEar()
     list(rendered_and_heard([shard], again, labelled, times=3, seed=1))
     assert again.calls == ear.calls
+
+
+def test_what_was_nearly_as_likely_comes_with_the_words(tmp_path: Path):
+    labelled = [Example(Pending.CLOSING, (Act.AFFIRM,), "行")]
+    ear = CountingEar((Alternative("形", 0.8), Alternative("型", 0.1)))
+    found = list(rendered_and_heard([shard_of(tmp_path, "行")], ear, labelled, times=2, seed=1))
+    assert found == [(labelled[0], w) for w in ("words 1", "形", "words 2", "形")]
 
 
 @pytest.mark.parametrize(

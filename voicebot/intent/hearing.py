@@ -28,6 +28,7 @@ VOICES = tuple(MANDARIN)  # the speakers that the ears learned from too; HELD_OU
 SPEEDS = (0.9, 1.0, 1.15)
 BEFORE_MS, AFTER_MS = 500, 80
 TALKERS = 6  # people in a babble
+NEARLY_AS_LIKELY = 0.35  # weight of another text that is worth learning from
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,8 @@ def rendered_and_heard(
 ) -> Iterator[tuple[Example, str]]:
     """What the ears make of lines that `voicebot ears speak` rendered, each `times` over a telephone of its own.
 
+    With it comes what they found nearly as likely: in a call the understanding weighs that too.
+
     A line that is labelled after several questions is heard after each of them.
     """
     labelled: dict[str, list[Example]] = {}
@@ -133,4 +136,6 @@ def rendered_and_heard(
             for e in labelled.get(said.text, ()):
                 for _ in range(times):
                     call = telephone.travelled(said.samples, talk, chance)
-                    yield e, hear(ear, to_pcm16(call), e.pending).text
+                    heard = hear(ear, to_pcm16(call), e.pending)
+                    yield e, heard.text
+                    yield from ((e, o.text) for o in heard.others if o.weight >= NEARLY_AS_LIKELY)
