@@ -259,13 +259,14 @@ def test_a_hum_that_the_ears_take_for_words_does_not_take_the_floor(words: str, 
     assert len(call.of(TurnTaken)) == (2 if hums else 3)
 
 
-def test_a_word_that_was_hardly_heard_ends_nothing() -> None:
+@pytest.mark.parametrize("words", ["不是", "不是我"])
+def test_a_word_that_was_hardly_heard_ends_nothing(words: str) -> None:
     call = Call()
     call.talk("喂")
-    call.say("不是", sure=0.3)
+    call.say(words, sure=0.3)
     assert not call.of(HangUp) and call.core.disposition is None
     call.robot_speaks()
-    call.say("不是", sure=0.9)
+    call.say(words, sure=0.9)
     assert call.core.disposition is Disposition.WRONG_NUMBER
 
 

@@ -180,6 +180,8 @@ def scored(**log_ps: float) -> list[tuple[str, Decoded]]:
         (scored(是我=-1.0, 不是我=-7.0), -9.0, -0.5, "是我"),
         (scored(是我=-5.5, 不是我=-4.4), -9.0, -0.5, None),  # one swallowed syllable apart: neither
         (scored(是我=-4.5, 是的=-4.4), -9.0, -0.5, "是的"),  # both a yes: whichever
+        (scored(对没错=-4.5, 对的=-4.4), -9.0, -0.5, "对的"),  # as are these
+        (scored(没问题=-4.4, 不行=-4.9), -9.0, -0.5, None),
         (scored(是我=-4.8), -4.6, -0.5, None),  # something else is as likely
         (scored(是我=-7.0), -9.0, -3.0, "是我"),  # not likely in itself, but clear of all others
         (scored(是我=-7.0), -9.0, -1.0, None),  # too far behind what was heard freely

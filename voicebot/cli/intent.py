@@ -148,7 +148,7 @@ def hear(
                 file.write(f"{e.pending}\t{','.join(e.acts)}\t{heard}\n")
                 file.flush()
                 kept += 1
-    out.print(f"{kept} of {total} turns came back changed and recognisable: {out_file}")
+    out.print(f"{kept} of {total} texts came back changed and recognisable: {out_file}")
 
 
 @app.command()

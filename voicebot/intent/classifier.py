@@ -73,10 +73,6 @@ class IntentClassifier:
         self.facts = facts
         self.name = f"intent-{hashlib.sha256(network).hexdigest()[:8]}"
 
-    def decide(self, text: str, pending: Pending) -> Decision:
-        """The acts of one turn, in the contract's order."""
-        return self.decide_all([(text, pending)])[0]
-
     def decide_all(self, turns: Sequence[tuple[str, Pending]]) -> list[Decision]:
         """Many turns at once: for measuring."""
         return [self._decide(*row) for row in zip(*self._run(turns), strict=True)]

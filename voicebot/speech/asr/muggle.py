@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dialogue.protocol import Expectation
+from dialogue.rules import is_bare_yes
 from dialogue.understanding import Alternative
 from voicebot.speech.api import RATE_HZ, AsrStream, Hypothesis
 from voicebot.speech.asr import search
@@ -249,7 +250,7 @@ def accepted(expected: list[tuple[str, search.Decoded]], other: float, free: flo
 
 def denies(answer: str) -> bool:
     """Is it a no? 不是我 and 嗯是我 differ by one syllable, which a telephone may swallow."""
-    return "不" in answer or "没" in answer
+    return ("不" in answer or "没" in answer) and not is_bare_yes(answer)  # 没问题 is a yes
 
 
 def _fits(answer: search.Ids, sound_ms: float) -> bool:
