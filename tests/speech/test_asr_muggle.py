@@ -167,6 +167,14 @@ def test_a_voice_is_no_tone():
     assert not any(is_tone(recording(f.name), 8000) for f in sorted(RECORDINGS.glob("*.wav")))
 
 
+@needs_recordings
+def test_one_loud_syllable_makes_no_tone_of_a_voice():
+    samples = recording(sorted(f.name for f in RECORDINGS.glob("*.wav"))[0])
+    at = int(np.abs(samples).argmax()) // 512 * 512
+    samples[at : at + 512] += tone(450, 64) * 20
+    assert not is_tone(samples, 8000)
+
+
 # ---- which expected answer ----------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicebot.speech.asr.search import Decoded, PhraseTrie, as_ids, beam_search, greedy, score_answers
+from voicebot.speech.asr.search import END_LOG_P, Decoded, PhraseTrie, as_ids, beam_search, greedy, score_answers
 
 SIZE = 30
 
@@ -91,6 +91,24 @@ def test_no_answers_no_scores():
 
 def best_of(*args) -> Decoded:
     return beam_search(*args)[0].decoded
+
+
+class ShortIsLikely:
+    """Words that end at once are far likelier than any that go on."""
+
+    def log_p(self, before, candidates):
+        return np.where(candidates == Table.eos, 0.0, -30.0).astype(np.float32)
+
+
+def test_likely_words_end_no_text_where_the_network_hears_no_end():
+    found = beam_search(NET, 10, PhraseTrie([]), ShortIsLikely())
+    assert (5,) not in {s.decoded.ids for s in found}
+    assert all(s.decoded.log_ps[-1] >= END_LOG_P for s in found)
+
+
+def test_a_beam_finds_words_where_the_network_hears_some():
+    table = Table({(): {0: 0.5, 5: 0.4}, (5,): {0: 0.9}})
+    assert all(s.decoded.ids for s in beam_search(table, 10, PhraseTrie([]), ShortIsLikely()))
 
 
 def test_without_phrases_the_beam_agrees_with_greedy_where_greedy_is_right():

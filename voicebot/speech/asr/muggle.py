@@ -65,6 +65,7 @@ COMMON = (
 MIN_SPEECH_MS = 60  # a clipped 嗯 has more
 MIN_CONFIDENCE = 0.2  # per character; under it, what was decoded is noise
 TONE_SHARE = 0.9  # of the power within one narrow band: a line's tone, not a voice
+_TONE_PERCENTILE = 85  # a tone sounds for a fifth of its cadence or more (ringing: 1 s of 5)
 _CHARACTERS_PER_S = 8.0  # nobody speaks Mandarin faster for long
 
 
@@ -265,7 +266,9 @@ def is_tone(samples: Samples, rate_hz: int) -> bool:
         return False
     pieces = samples[: len(samples) // size * size].reshape(-1, size) * np.hanning(size)
     power = np.abs(np.fft.rfft(pieces)) ** 2
-    power = power[power.sum(axis=1) > power.sum(axis=1).max() * 0.1]
+    total = power.sum(axis=1)
+    # Measured against what sounds for long: one loud syllable, or a click, is not the whole of a turn.
+    power = power[total >= np.percentile(total, _TONE_PERCENTILE) * 0.1]
     peak = power.argmax(axis=1)
     around = np.clip(peak[:, None] + np.arange(-2, 3), 0, power.shape[1] - 1)
     share = np.take_along_axis(power, around, axis=1).sum(axis=1) / (power.sum(axis=1) + 1e-9)

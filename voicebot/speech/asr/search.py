@@ -17,6 +17,7 @@ Ids = tuple[int, ...]
 
 BEAM = 8
 BOOST = 0.7  # natural log per character of an expected phrase
+END_LOG_P = -5.0  # a text may end where the network hears an end; that likely words are short is no reason to stop
 _REACH = 20  # the likeliest characters among which a phrase may go on, and words decide
 WORDS_WEIGHT = 0.4  # of what people say beside what was heard
 WORDS_LENGTH = 0.9  # per character, for what its likelihood among words costs; chosen with WORDS_WEIGHT on data/dev
@@ -174,7 +175,8 @@ class _Path:
 def beam_search(
     net: Stepper, max_length: int, trie: PhraseTrie, words: Favour | None = None, beam: int = BEAM
 ) -> list[Scored]:
-    """The finished texts, the best first, when expected phrases and likely words count more. Never empty.
+    """The finished texts, the best first, when expected phrases and likely words count more. There is one, and
+    none is empty.
 
     The probabilities in them are the network's own.
     """
@@ -188,6 +190,8 @@ def beam_search(
             candidates = _candidates(log_p[row, -1], path, trie, net, _REACH if words else beam + 2)
             extra = _words_score(words, path.ids, candidates, net.eos)
             for c, more in zip(candidates, extra, strict=True):
+                if c == net.eos and (not path.ids or log_p[row, -1, c] < END_LOG_P):
+                    continue
                 grown.append((_grow(path, c, float(log_p[row, -1, c]), more, trie, net.eos), row, c))
         grown.sort(key=lambda g: -g[0].score)
         kept: list[tuple[_Path, int, int]] = []
