@@ -1,6 +1,7 @@
 """How is the understanding learned? Fine-tunes the network on labelled turns, calibrates it, writes the model's folder.
 
-Seeded: the same data, plan and machine give the same model. Needs the training extra.
+Seeded: the same data, plan and processor give the same model; a GPU adds in an order of its own and gives one as good.
+Needs the training extra.
 
     examples ── split by text ──> 94 % to learn from, spoiled anew in every epoch as telephones and people spoil words
                              └──> 6 % held out: when to stop believing (temperature), when an act counts (thresholds)
@@ -56,6 +57,7 @@ class Plan:
     half: bool = True  # bfloat16 where it is exact enough: several times faster on processors that have it
     seed: int = 7
     threads: int = 2
+    device: str = "cpu"  # or cuda: minutes instead of half an hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def train(
     vocabulary = base.vocabulary.with_characters(e.text for e in learn)
     network = IntentNetwork(vocabulary, shape)
     network.start_from(base)
+    network.to(plan.device)
     batches = math.ceil(len(learn) / plan.batch)
     optimizer, schedule = _optimizer(network, plan, plan.epochs * batches)
     mean = torch.optim.swa_utils.AveragedModel(network)
@@ -108,7 +111,7 @@ def train(
         tell(Progress(epoch, plan.epochs, total / batches, right, time.monotonic() - began))
     final = mean.module if plan.average > 0 else network
     assert isinstance(final, IntentNetwork)
-    final.eval()
+    final.cpu().eval()
     acts, primary = logits(final, vocabulary, held)[:2]
     return Trained(final, vocabulary, shape, plan, len(learn), _temperature(primary, held), _thresholds(acts, held))
 
@@ -166,14 +169,14 @@ def split(examples: Sequence[Example], held_out: float, seed: int) -> tuple[list
 
 def logits(network: IntentNetwork, vocabulary: Vocabulary, examples: Sequence[Example]) -> tuple[np.ndarray, ...]:
     """The network's answers for each example, in their order, before sigmoid and softmax: acts, primary, finished."""
-    was_training = network.training
+    was_training, device = network.training, network.norm.weight.device
     network.eval()
     found = []
     with torch.no_grad():
         for i in range(0, len(examples), 128):
-            found.append(network(*_inputs(vocabulary, examples[i : i + 128], None)))
+            found.append(network(*(x.to(device) for x in _inputs(vocabulary, examples[i : i + 128], None))))
     network.train(was_training)
-    return tuple(torch.cat(part).numpy() for part in zip(*found, strict=True))
+    return tuple(torch.cat(part).cpu().numpy() for part in zip(*found, strict=True))
 
 
 def _optimizer(
@@ -211,17 +214,18 @@ def _loss(
     """Acts and first act of the whole turns, by each part of the network and by both together; finished or not of these
     and of some that are cut off."""
     cut = _cut_off(rows, whole, plan.unfinished, chance)
-    pieces, runs, pending = _inputs(vocabulary, rows + cut, chance)
+    pieces, runs, pending = (x.to(plan.device) for x in _inputs(vocabulary, rows + cut, chance))
     n = len(rows)
-    with torch.autocast("cpu", torch.bfloat16, enabled=plan.half):
+    with torch.autocast(torch.device(plan.device).type, torch.bfloat16, enabled=plan.half):
         acts, primary, finished = (x.float() for x in network.deep(pieces, pending))
-    some = runs[:n] * (torch.rand(runs[:n].shape) > plan.forget)
+    some = runs[:n] * (torch.rand_like(runs[:n], dtype=torch.float) > plan.forget)
     wide_acts, wide_primary = network.wide(some)
-    meant = torch.zeros_like(acts[:n])
+    meant = torch.zeros(n, len(ACTS))
     for i, e in enumerate(rows):
         meant[i, [_ACT_ID[a] for a in e.acts]] = 1.0
     weight = torch.tensor([e.weight for e in rows])
     first = torch.tensor([_ACT_ID[e.acts[0]] for e in rows])
+    meant, weight, first = (x.to(plan.device) for x in (meant, weight, first))
     losses = []
     for a, p in (
         (acts[:n], primary[:n]),
@@ -231,7 +235,7 @@ def _loss(
         each = nn.functional.binary_cross_entropy_with_logits(a, meant * 0.96 + 0.01, reduction="none").sum(1)
         best = nn.functional.cross_entropy(p, first, label_smoothing=plan.smoothing, reduction="none")
         losses.append(0.5 * each + best)
-    done = torch.tensor([1.0] * n + [0.0] * len(cut))
+    done = torch.tensor([1.0] * n + [0.0] * len(cut), device=plan.device)
     ended = nn.functional.binary_cross_entropy_with_logits(finished, done)
     return (torch.stack(losses).mean(0) * weight).sum() / weight.sum() + 0.5 * ended
 
