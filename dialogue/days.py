@@ -82,7 +82,7 @@ _NOW = (
 )
 # Only words that carry nothing of their own may stand between: 马上要开会了这个我会还的 is no today.
 _ON_THE_WAY = (
-    r"(?:[就我给你您们来去把它他钱都先再能可以过用手机上里卡账这那个儿呢吧啊哦嗯一回到完了好帮叫让想直接动会]"
+    r"(?:[就我给你您们来去拿把它他钱都先再能可以过用手机上里卡账这那个儿呢吧啊哦嗯一回到完了好帮叫让想直接动会]"
     r"|一定|肯定|应该|保证|指定|绝对|下班|马上|立刻|立马|现在|以后|之后|[开吃忙办做上弄]完[会饭课班活这事]?)"
 )
 # 晚上收了车就转, 一会儿到站我就还: something of today comes first, and it is no money coming in.

@@ -56,6 +56,17 @@ def test_the_question_makes_what_the_words_mean(
     assert understander.understand(text, pending=pending, now=NOW).primary is act
 
 
+def test_a_time_to_call_is_no_day_of_payment(understander: TrainedUnderstander) -> None:
+    asked = understander.understand("我得跟我爱人对一下账 你后天下午三点打过来", pending=Pending.ASK_PAY_TODAY, now=NOW)
+    assert (asked.primary, asked.slots.pay_date) == (Act.REQUEST_CALLBACK, None)
+    assert asked.slots.callback_at == datetime(2026, 11, 20, 15, tzinfo=NOW.tzinfo)
+
+
+def test_who_takes_the_phone_to_pay_pays_today(understander: TrainedUnderstander) -> None:
+    promised = understander.understand("哦 搞忘了 我现在就拿手机还", pending=Pending.ASK_PAY_TODAY, now=NOW)
+    assert (promised.primary, promised.slots.pay_date) == (Act.PROMISE_PAY, NOW.date())
+
+
 def test_values_stand_beside_the_acts_that_carry_them(understander: TrainedUnderstander) -> None:
     promised = understander.understand("周五先还五百", pending=Pending.ASK_PAY_TODAY, now=NOW)
     assert promised.primary is Act.PROMISE_PARTIAL

@@ -7,9 +7,9 @@ from datetime import datetime
 from functools import cache, lru_cache
 from pathlib import Path
 
-from dialogue.acts import Act, Pending
+from dialogue.acts import Act, Pending, primary_first
 from dialogue.completeness import judge
-from dialogue.patterns import PAY_INTENT
+from dialogue.patterns import CALL_ME, PAY_INTENT
 from dialogue.rules import is_bare_yes, make_understander, normalise
 from dialogue.slots import PROMISES, find_slots
 from dialogue.understanding import Alternative, Completeness, Understander, Understanding
@@ -51,10 +51,9 @@ class TrainedUnderstander:
         acts = decision.acts
         if agrees and acts == (Act.FILLER,) and not _TRAILS_OFF.search(text):
             acts = (_HUM_MEANS.get(pending, Act.FILLER),)
+        if Act.REQUEST_CALLBACK in acts or CALL_ME.search(words):
+            acts = _called_back(words, acts, now)
         slots = find_slots(words, acts, now)
-        if slots.callback_at is not None and not PAY_INTENT.search(words):
-            acts = tuple(a for a in acts if a not in PROMISES)  # 你后天三点打过来 names no day of payment
-            slots = find_slots(words, acts, now)
         return Understanding(text, acts, slots, round(decision.confidence, 4), agrees=agrees)
 
     def _weigh(self, words: str, pending: Pending, others: tuple[Alternative, ...] = ()) -> Decision:
@@ -75,6 +74,14 @@ class TrainedUnderstander:
         if decision.finished >= FINISHED and sure:
             return Completeness.COMPLETE
         return Completeness.HANGING if decision.finished < UNFINISHED else Completeness.OPEN
+
+
+def _called_back(words: str, acts: tuple[Act, ...], now: datetime) -> tuple[Act, ...]:
+    """你后天三点打过来 names a time to call and no day of payment, whatever the network makes of it."""
+    asked = primary_first((*(a for a in acts if a not in PROMISES), Act.REQUEST_CALLBACK))
+    if find_slots(words, asked, now).callback_at is None or PAY_INTENT.search(words):
+        return acts
+    return asked
 
 
 def understander_of(settings: Settings) -> Understander:
