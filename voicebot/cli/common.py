@@ -18,6 +18,7 @@ from voicebot.call.recording import RecordingError
 from voicebot.call.replay import ReplayError
 from voicebot.campaign.batch import BatchFailed
 from voicebot.cases import CasesError
+from voicebot.compliance import PackError
 from voicebot.debtor.persona import PersonaError
 from voicebot.debtor.process import DebtorFailed
 from voicebot.debtor.record import RecordError
@@ -46,6 +47,7 @@ USER_ERRORS: tuple[type[Exception], ...] = (
     RecordError,
     ModelError,
     DataError,
+    PackError,
     OSError,
 )
 

@@ -21,6 +21,7 @@ COMMANDS = (
     "say",
     "doctor",
     "script",
+    "rules",
     "replay",
     "demo",
 )
