@@ -96,6 +96,10 @@ class Store(_Section):
     url: str | None = None  # postgresql+psycopg://...; None: the private server under the data folder
 
 
+class Compliance(_Section):
+    pack: str = "cn"  # rules that every contact must pass: a name in config/compliance, or a file
+
+
 class Settings(_Section):
     home: Path | None = None  # data folder; see data_home()
     sip: Sip = Sip()
@@ -105,6 +109,7 @@ class Settings(_Section):
     call: Call = Call()
     understanding: Understanding = Understanding()
     store: Store = Store()
+    compliance: Compliance = Compliance()
     timezone: str = "Asia/Shanghai"
     bank: str = "示例银行"
     knowledge: Path | None = PROJECT_ROOT / "config" / "knowledge.zh.yaml"  # answers beside the scripts' own

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from store_samples import NOW, case, temporary_folder
+from store_samples import NOW, SIMULATED, case, temporary_folder
 
 from voicebot.settings import Settings
 from voicebot.store import NewCall, Store, open_store
@@ -37,7 +37,7 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture
 def settings(home: Path) -> Settings:
-    return Settings(home=home)
+    return Settings(home=home, compliance=SIMULATED)
 
 
 @pytest.fixture

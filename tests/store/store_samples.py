@@ -12,9 +12,12 @@ from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 from voicebot.cases import CaseRow
+from voicebot.settings import PROJECT_ROOT, Compliance
 from voicebot.store import NewPromise
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=ZoneInfo("Asia/Shanghai"))
+SIMULATED = Compliance(pack=str(PROJECT_ROOT / "examples" / "simulated_rules.yaml"))
+"""Rules that let tests call the same debtor at any hour."""
 
 
 def case(number: int, **other: object) -> CaseRow:

@@ -29,6 +29,7 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "min_amount": ("min_amount", "最低还款", "最低还款额"),
     "due_date": ("due_date", "到期日", "还款日", "到期日期"),
     "priority": ("priority", "优先级"),
+    "debtor": ("debtor", "客户号", "客户编号"),
 }
 """The names a column may carry in the header, by the field it fills."""
 

@@ -29,6 +29,13 @@ class CaseRow:
     phone: str | None
     sip_uri: str | None = None
     priority: int = 0
+    debtor: str | None = None  # the bank's number of the person: one for all their loans; without it the phone's
+
+    @property
+    def debtor_key(self) -> str:
+        key = self.debtor or self.phone or self.sip_uri
+        assert key is not None, "one of phone and sip_uri is always there"
+        return key
 
     def facts(self, today: date) -> CaseFacts:
         """What the dialogue may know of it on that day."""

@@ -60,6 +60,7 @@ def read_row(
         "min_amount": take("min_amount", columns.amount, amount_due),
         "due_date": take("due_date", lambda cell: columns.due_date(cell, today)),
         "priority": take("priority", columns.priority, 0),
+        "debtor": take("debtor", columns.required_text),
     }
     failed = {e.column for e in errors}
     if not failed & {name_of("phone"), name_of("sip_uri")} and not (found["phone"] or found["sip_uri"]):

@@ -56,7 +56,7 @@ def _demo(settings: Settings, cases: Path, personas: Path, rounds: list[int]) ->
             done = run_batch(cases, SCRIPT, lines, on.settings, round=f"demo {stamp} {lines}", label=label)
         if done.stopped:
             return False
-        with open_store(settings) as store:
+        with open_store(on.settings) as store:
             rows = list(store.report_rows(done.batch_id))
         compared.append((lines, compare(rows, cast, datetime.now(zone).date())))
         _show_round(compared[-1], done, folder / f"lines-{lines}", by_people)

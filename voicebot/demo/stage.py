@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicebot.debtor.process import DebtorProcess
-from voicebot.settings import Settings, SipAccount
+from voicebot.settings import PROJECT_ROOT, Settings, SipAccount
 
 DEBTOR_RTP = (40000, 44999)
 SEAT_RTP = (45000, 49999)
+SIMULATED_RULES = PROJECT_ROOT / "examples" / "simulated_rules.yaml"  # at any hour: nobody real is called
 RING_TIMEOUT_S = 12.0  # one persona never answers; nobody wants to watch that for half a minute
 
 
@@ -47,4 +48,5 @@ def _pointed_at(settings: Settings, debtor_port: int, seat_port: int) -> Setting
         }
     )
     seats = settings.seats.model_copy(update={"addresses": (f"sip:8001@127.0.0.1:{seat_port}",)})
-    return settings.model_copy(update={"sip": sip, "seats": seats})
+    rules = settings.compliance.model_copy(update={"pack": str(SIMULATED_RULES)})
+    return settings.model_copy(update={"sip": sip, "seats": seats, "compliance": rules})

@@ -1,4 +1,4 @@
-"""Who may dial which case now, once? The SQL behind claiming.
+"""What becomes of a claim that `voicebot.store.permits` has booked? The SQL behind an attempt's life.
 
     permitted --start_dialing--> dialing --end--> done
         |                           |
@@ -13,74 +13,31 @@ then case; a claim takes cases nobody holds and adds attempts nobody knows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from voicebot.cases.model import CaseRow
-from voicebot.store.records import AttemptEnd, CaseStatus, Claim
-
-_CLAIM = text(
-    """
-    WITH due AS (
-        SELECT id FROM cases
-        WHERE batch_id = :batch AND status = 'open'
-        ORDER BY priority, id LIMIT :k
-        FOR UPDATE SKIP LOCKED
-    ), taken AS (
-        UPDATE cases c SET status = 'claimed', attempts = c.attempts + 1 FROM due WHERE c.id = due.id RETURNING c.*
-    ), permitted AS (
-        INSERT INTO attempts (id, case_pk, number, state, boot, lease_until)
-        SELECT t.id || ':' || t.attempts, t.id, t.attempts, 'permitted', :boot, now() + make_interval(secs => :lease_s)
-        FROM taken t RETURNING id, case_pk
-    )
-    SELECT p.id AS attempt_id, b.script, t.*
-    FROM taken t JOIN permitted p ON p.case_pk = t.id JOIN batches b ON b.id = t.batch_id
-    ORDER BY t.priority, t.id
-    """
-)
-
-
-def claim(db: Connection, *, batch_id: int, boot: str, k: int, lease_s: float, today: date) -> list[Claim]:
-    found = db.execute(_CLAIM, {"batch": batch_id, "boot": boot, "k": k, "lease_s": lease_s}).all()
-    return [
-        Claim(
-            attempt_id=r.attempt_id,
-            batch_id=r.batch_id,
-            case=CaseRow(
-                case_id=r.case_id,
-                name=r.name,
-                gender=r.gender,
-                bank=r.bank,
-                product=r.product,
-                card_tail=r.card_tail,
-                amount_due=r.amount_due,
-                min_amount=r.min_amount,
-                due_date=r.due_date,
-                phone=r.phone,
-                sip_uri=r.sip_uri,
-                priority=r.priority,
-            ).facts(today),
-            phone=r.phone,
-            sip_uri=r.sip_uri,
-            script=r.script,
-        )
-        for r in found
-    ]
-
+from voicebot.store.records import AttemptEnd, CaseStatus
 
 _START_DIALING = text(
     """
     UPDATE attempts
     SET state = 'dialing', dial_token = :token, dialed_at = now(), lease_until = now() + make_interval(secs => :lease_s)
-    WHERE id = :id AND boot = :boot AND (state = 'permitted' OR (state = 'dialing' AND dial_token = :token))
+    WHERE id = :id AND boot = :boot AND (valid_until IS NULL OR CAST(:at AS TIMESTAMPTZ) < valid_until)
+      AND (state = 'permitted' OR (state = 'dialing' AND dial_token = :token))
     """
 )
 
 
-def start_dialing(db: Connection, *, attempt_id: str, boot: str, token: str, lease_s: float) -> bool:
-    """`token` is new for every wish to dial: a repeat after a lost commit is told from a second dial by it."""
-    values = {"id": attempt_id, "boot": boot, "token": token, "lease_s": lease_s}
+def start_dialing(
+    db: Connection, *, attempt_id: str, boot: str, token: str, lease_s: float, at: datetime | None
+) -> bool:
+    """Not after the hours of the permit have ended. `at`: None for the database's clock.
+
+    `token` is new for every wish to dial: a repeat after a lost commit is told from a second dial by it.
+    """
+    values: dict[str, object] = {"id": attempt_id, "boot": boot, "token": token, "lease_s": lease_s}
+    values["at"] = at or db.execute(text("SELECT clock_timestamp()")).scalar_one()
     return db.execute(_START_DIALING, values).rowcount == 1
 
 

@@ -12,7 +12,7 @@ from dialogue.acts import Disposition
 from voicebot.cases.model import CaseRow
 from voicebot.store.errors import NotFound
 from voicebot.store.records import AttemptState, BatchProgress, CaseStatus, ReportRow
-from voicebot.store.tables import batches, cases
+from voicebot.store.tables import batches, cases, debtors
 
 
 def open_batch(db: Connection, name: str, sha256: str, script: str, round_: str) -> int:
@@ -40,9 +40,11 @@ def add_cases(db: Connection, batch_id: int, rows: Sequence[CaseRow]) -> int:
             "min_amount": r.min_amount,
             "due_date": r.due_date,
             "priority": r.priority,
+            "debtor": r.debtor_key,
         }
         for r in rows
     ]
+    db.execute(insert(debtors).on_conflict_do_nothing(), [{"key": key} for key in sorted({r.debtor_key for r in rows})])
     added = insert(cases).on_conflict_do_nothing().returning(cases.c.id)
     return len(db.execute(added, values).fetchall())
 
@@ -54,9 +56,7 @@ def progress(db: Connection, batch_id: int) -> BatchProgress:
     n: dict[str, int] = {row.status: row.n for row in db.execute(counted)}
     if not n and db.execute(select(batches.c.id).where(batches.c.id == batch_id)).first() is None:
         raise NotFound(f"batch {batch_id}: no such batch")
-    return BatchProgress(
-        *(n.get(s, 0) for s in (CaseStatus.OPEN, CaseStatus.CLAIMED, CaseStatus.DONE, CaseStatus.FAILED))
-    )
+    return BatchProgress(**{s.value: n.get(s, 0) for s in CaseStatus})
 
 
 _REPORT = text(
@@ -65,7 +65,8 @@ _REPORT = text(
            a.state AS attempt_state, a.dialed_at, a.kind AS outcome, a.sip_code,
            l.id AS call_id, l.answered_at, l.ended_at, l.disposition, l.flags, l.turns, l.response_ms,
            p.id AS promise_pk, p.pay_date AS promised_date, p.amount AS promised_amount, p.partial AS promised_partial,
-           b.call_id IS NOT NULL AS callback_booked, b.at AS callback_at, l.recording, l.log
+           b.call_id IS NOT NULL AS callback_booked, b.at AS callback_at, l.recording, l.log,
+           c.not_before, c.refused_by
     FROM cases c
     LEFT JOIN attempts a ON a.case_pk = c.id AND a.number = c.attempts
     LEFT JOIN LATERAL (
@@ -91,6 +92,7 @@ def report(db: Connection, batch_id: int) -> Iterator[ReportRow]:
                 "attempt_state": AttemptState(row["attempt_state"]) if row["attempt_state"] else None,
                 "disposition": Disposition(row["disposition"]) if row["disposition"] else None,
                 "flags": tuple(row["flags"] or ()),
+                "refused_by": tuple(row["refused_by"] or ()),
                 "promise_id": promise_number(promise_pk) if promise_pk else None,
                 "recording": Path(row["recording"]) if row["recording"] else None,
                 "log": Path(row["log"]) if row["log"] else None,

@@ -8,10 +8,13 @@ from pathlib import Path
 from sqlalchemy import Connection, Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from dialogue.acts import Disposition
+from voicebot.compliance import Status
+from voicebot.store import permits
 from voicebot.store.batches import promise_key, promise_number
 from voicebot.store.errors import NotFound, PromiseConflict
 from voicebot.store.records import CallEnd, NewCall, NewPromise, StoredPromise, Withdrawal
-from voicebot.store.tables import attempts, callbacks, calls, promises
+from voicebot.store.tables import attempts, callbacks, calls, cases, promises
 
 
 def start(db: Connection, call: NewCall) -> None:
@@ -51,6 +54,30 @@ def end(db: Connection, call_id: str, how: CallEnd) -> None:
     )
     if done.rowcount == 0:
         raise NotFound(f"call {call_id}: no such call; start_call comes first")
+    _learn(db, call_id, how.disposition)
+
+
+_STATUS_AFTER = {
+    Disposition.DISPUTED: Status.DISPUTE,
+    Disposition.CRISIS: Status.VULNERABLE,
+    Disposition.DECEASED_OR_DETAINED: Status.VULNERABLE,  # a person finds out which
+}
+_LEFT_ALONE = (Disposition.DO_NOT_CALL, Disposition.WRONG_NUMBER)
+
+
+def _learn(db: Connection, call_id: str, disposition: Disposition) -> None:
+    """What a call's end means for all later contacts with the debtor."""
+    found = db.execute(
+        select(cases.c.debtor, func.coalesce(cases.c.phone, cases.c.sip_uri).label("number"))
+        .join(calls, calls.c.case_pk == cases.c.id)
+        .where(calls.c.id == call_id)
+    ).first()
+    if found is None:
+        return  # made by hand, outside any batch
+    if disposition in _STATUS_AFTER:
+        permits.change(db, found.debtor, {"statuses": [_STATUS_AFTER[disposition]]})
+    elif disposition in _LEFT_ALONE:
+        permits.change(db, found.debtor, {"do_not_call": [found.number]})
 
 
 def add_promise(db: Connection, promise: NewPromise) -> str:

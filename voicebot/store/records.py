@@ -17,6 +17,8 @@ class CaseStatus(StrEnum):
     CLAIMED = "claimed"  # a worker has it
     DONE = "done"  # its attempt came to a real ending
     FAILED = "failed"  # it could not be dialled, or nobody knows how the attempt ended
+    WAITING = "waiting"  # may not be contacted before a moment that is known
+    HELD = "held"  # may not be contacted, and waiting alone changes nothing
 
 
 class AttemptState(StrEnum):
@@ -46,6 +48,7 @@ class Claim:
     phone: str | None  # E.164
     sip_uri: str | None  # called instead of the phone
     script: str
+    valid_until: datetime | None = None  # the permit's: no dial from then on, and an open call says goodbye
 
     def dial_uri(self, trunk: str) -> str:
         """The SIP URI to call; `trunk` as in the settings: sip:{phone}@carrier.example."""
@@ -132,13 +135,16 @@ class BatchProgress:
     claimed: int
     done: int
     failed: int
+    waiting: int = 0
+    held: int = 0
 
     @property
     def total(self) -> int:
-        return self.open + self.claimed + self.done + self.failed
+        return self.open + self.claimed + self.done + self.failed + self.waiting + self.held
 
     @property
     def finished(self) -> bool:
+        """Nothing more can be called now; some may wait for another time."""
         return not self.open and not self.claimed
 
 
@@ -173,6 +179,8 @@ class ReportRow:
     callback_at: datetime | None = None
     recording: Path | None = None
     log: Path | None = None
+    not_before: datetime | None = None  # of a case that waits
+    refused_by: tuple[str, ...] = ()  # rules
 
     @property
     def talk_s(self) -> float | None:

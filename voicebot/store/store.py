@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
 from zoneinfo import ZoneInfo
 
 from voicebot.cases.model import CaseRow
+from voicebot.compliance import Contact, Facts, Pack, Request, load_pack
 from voicebot.settings import Settings
-from voicebot.store import attempts, batches, calls
+from voicebot.store import attempts, batches, calls, permits
 from voicebot.store.connection import Database
+from voicebot.store.permits import Claimer
 from voicebot.store.records import (
     AttemptEnd,
     BatchLoaded,
@@ -47,20 +49,28 @@ def open_store(
 ) -> Store:
     """Connect, starting the private server where no URL is set, and bring the schema up to date.
 
-    `now` tells the bank's local time (timezone-aware); by default the real one in the settings' timezone.
-    Raises ServerError, SchemaError or StoreError, each naming the way out.
+    `now` tells the time (timezone-aware); by default it is the database's, so that workers' clocks do not matter.
+    Raises PackError for rules that cannot be read, ServerError, SchemaError or StoreError, each naming the way out.
     """
     zone = ZoneInfo(settings.timezone)
-    return Store(Database(settings, patience_s=patience_s), lease_s=lease_s, now=now or (lambda: datetime.now(zone)))
+    return Store(Database(settings, patience_s=patience_s), load_pack(settings.compliance.pack), lease_s, zone, now)
 
 
 class Store(AbstractContextManager["Store"]):
     """Thread-safe. Get it from `open_store`; close it, or use it in a `with`."""
 
-    def __init__(self, database: Database, *, lease_s: float, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, pack: Pack, lease_s: float, zone: ZoneInfo, now: Callable[[], datetime] | None
+    ) -> None:
         self._db = database
+        self._pack = pack
         self._lease_s = lease_s
-        self._now = now
+        self._zone = zone
+        self._given_now = now
+
+    def _now(self) -> datetime:
+        """In the bank's zone."""
+        return self._given_now().astimezone(self._zone) if self._given_now else datetime.now(self._zone)
 
     @property
     def lease_s(self) -> float:
@@ -104,21 +114,23 @@ class Store(AbstractContextManager["Store"]):
     # ---- attempts -----------------------------------------------------------------------------------------------
 
     def claim_due(self, boot: str, k: int, batch_id: int) -> list[Claim]:
-        """Take up to `k` open cases of the batch for the worker `boot` (unique for each start of a process).
+        """Take up to `k` open cases of the batch that may be called now for the worker `boot` (unique for each start of
+        a process). Those that may not be called wait, or are held.
 
         Nobody else gets them while the lease is renewed. A claim whose answer was lost runs out by itself.
         """
-        today = self._now().date()
-        return self._db.run(
-            lambda db: attempts.claim(db, batch_id=batch_id, boot=boot, k=k, lease_s=self._lease_s, today=today),
-            durable=True,
-        )
+        given = self._given_now() if self._given_now else None
+        by = Claimer(batch_id, boot, self._lease_s, self._pack, self._now().date(), given)
+        return self._db.run(lambda db: permits.claim(db, by, k), durable=True)
 
     def start_dialing(self, attempt_id: str, boot: str) -> bool:
         """Once this has said True, durable, the INVITE may go out. False: the lease was lost; do not dial."""
         token = secrets.token_hex(8)
+        at = self._given_now() if self._given_now else None
         return self._db.run(
-            lambda db: attempts.start_dialing(db, attempt_id=attempt_id, boot=boot, token=token, lease_s=self._lease_s),
+            lambda db: attempts.start_dialing(
+                db, attempt_id=attempt_id, boot=boot, token=token, lease_s=self._lease_s, at=at
+            ),
             durable=True,
         )
 
@@ -138,6 +150,25 @@ class Store(AbstractContextManager["Store"]):
     def end_attempt(self, attempt_id: str, outcome: AttemptEnd) -> bool:
         """Write the attempt's one ending; also a late one, after it was judged unknown. False: it already has one."""
         return self._db.run(lambda db: attempts.end(db, attempt_id=attempt_id, outcome=outcome), durable=True)
+
+    # ---- debtors ------------------------------------------------------------------------------------------------
+
+    def change_debtor(
+        self, debtor: str, add: dict[str, Sequence[str]], remove: dict[str, Sequence[str]] | None = None
+    ) -> None:
+        """Write down or strike statuses, consents, do_not_call, opted_out; what was put off for them is judged again.
+        Raises NotFound."""
+        self._db.run(lambda db: permits.change(db, debtor, add, remove), durable=True)
+
+    def add_outside_contacts(self, debtor: str, contacts: Sequence[Contact]) -> None:
+        """What agencies and other systems did; the same contact twice counts once."""
+        self._db.run(lambda db: permits.add_outside(db, debtor, contacts), durable=True)
+
+    def would_contact(self, case_id: str, at: datetime | None = None) -> tuple[Pack, Facts, Request]:
+        """What the gate would be asked about the newest case of that number, now. Books nothing. Raises NotFound."""
+        moment = at or self._now()
+        facts, request = self._db.run(lambda db: permits.judged_now(db, case_id, self._pack, moment))
+        return self._pack, facts, request
 
     # ---- calls --------------------------------------------------------------------------------------------------
 

@@ -70,6 +70,42 @@ batches = Table(
     UniqueConstraint("sha256", "script", "round"),
 )
 
+_NONE = "{}"
+
+
+def _texts(name: str) -> Column[object]:
+    return Column(name, ARRAY(Text), nullable=False, server_default=_NONE)
+
+
+debtors = Table(
+    "debtors",
+    metadata,
+    Column("key", Text, primary_key=True),  # the bank's number of a person, else the phone's
+    Column("zone", Text),
+    _texts("statuses"),
+    _texts("consents"),
+    _texts("do_not_call"),
+    _texts("opted_out"),
+    Column("unreachable", Boolean, nullable=False, server_default="false"),
+    _created(),
+)
+
+outside_contacts = Table(
+    "outside_contacts",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("debtor", Text, ForeignKey("debtors.key"), nullable=False),
+    _time("at", nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("reached", Boolean),
+    Column("outbound", Boolean, nullable=False, server_default="true"),
+    Column("loan", Text, nullable=False, server_default=""),
+    Column("number", Text, nullable=False, server_default=""),
+    Column("agency", Text, nullable=False, server_default=""),
+    _created(),
+    UniqueConstraint("debtor", "at", "channel", "loan", "number", "agency"),
+)
+
 cases = Table(
     "cases",
     metadata,
@@ -89,11 +125,16 @@ cases = Table(
     Column("priority", Integer, nullable=False, server_default="0"),
     Column("status", _one_of(CaseStatus), nullable=False, server_default=CaseStatus.OPEN.value),
     Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("debtor", Text, ForeignKey("debtors.key"), nullable=False),
+    _time("not_before"),
+    Column("refused_by", ARRAY(Text)),
     _created(),
     UniqueConstraint("batch_id", "case_id"),
-    CheckConstraint("status IN ('open', 'claimed', 'done', 'failed')", name="status"),
+    CheckConstraint("status IN ('open', 'claimed', 'done', 'failed', 'waiting', 'held')", name="status"),
     CheckConstraint("phone IS NOT NULL OR sip_uri IS NOT NULL", name="reachable"),
     Index("ix_cases_claim", "batch_id", "status", "priority", "id"),
+    Index("ix_cases_debtor", "debtor"),
+    Index("ix_cases_waiting", "batch_id", "status", "not_before"),
 )
 
 attempts = Table(
@@ -105,6 +146,7 @@ attempts = Table(
     Column("state", _one_of(AttemptState), nullable=False),
     Column("boot", Text, nullable=False),
     _time("lease_until", nullable=False),
+    _time("valid_until"),
     Column("dial_token", Text),
     _time("dialed_at"),
     _time("ended_at"),
@@ -116,6 +158,22 @@ attempts = Table(
     UniqueConstraint("case_pk", "number"),
     CheckConstraint("state IN ('permitted', 'dialing', 'done', 'lost', 'unknown')", name="state"),
     Index("ix_attempts_lease", "state", "lease_until"),
+)
+
+permits = Table(
+    "permits",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("case_pk", BigInteger, ForeignKey("cases.id"), nullable=False),
+    Column("attempt_id", Text, ForeignKey("attempts.id")),
+    _time("at", nullable=False),
+    Column("pack", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    _texts("refused_by"),
+    _time("next_allowed"),
+    _created(),
+    CheckConstraint("(attempt_id IS NOT NULL) = (refused_by = '{}')", name="decided"),
+    Index("ix_permits_case_pk", "case_pk"),
 )
 
 calls = Table(

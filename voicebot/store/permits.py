@@ -1,0 +1,298 @@
+"""Who may be dialled now, once, and within the law? The one gate before every dial, in one transaction.
+
+    wake what waited long enough
+    take due cases ── FOR UPDATE SKIP LOCKED: no other claimer has them
+    lock their debtors ── in the order of their keys: two claimers never wait for each other in a circle
+    read what was done to those debtors, by whomever, committed before the lock was theirs
+    judge each ──┬── permitted: the attempt with its lease, and a contact more for the debtor's next case
+                 └── refused: waiting until the next allowed moment, or held where waiting does not help
+    keep every decision
+
+A debtor is one row whatever loans, batches and agencies name them, and counts are read under its lock: no cap can be
+passed by two workers at once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from voicebot.cases.model import CaseRow
+from voicebot.compliance import (
+    Channel,
+    Consent,
+    Contact,
+    Facts,
+    Pack,
+    Permit,
+    Refusal,
+    Request,
+    Status,
+    judge,
+)
+from voicebot.store.errors import NotFound
+from voicebot.store.records import Claim
+
+_ROUNDS = 16
+_MOST_AT_ONCE = 64  # cases judged in a round: a night's refusals must not hold locks for long
+_WOKEN = 256
+
+_WAKE = text(
+    """
+    UPDATE cases SET status = 'open' WHERE id IN (
+        SELECT id FROM cases WHERE batch_id = :batch AND status = 'waiting' AND not_before <= :at
+        ORDER BY not_before LIMIT :k FOR UPDATE SKIP LOCKED)
+    """
+)
+_DUE = text(
+    """
+    SELECT c.*, b.script FROM cases c JOIN batches b ON b.id = c.batch_id
+    WHERE c.batch_id = :batch AND c.status = 'open'
+    ORDER BY c.priority, c.id LIMIT :k
+    FOR UPDATE OF c SKIP LOCKED
+    """
+)
+_DEBTORS = text("SELECT * FROM debtors WHERE key = ANY(:keys) ORDER BY key")
+_DEBTORS_LOCKED = text("SELECT * FROM debtors WHERE key = ANY(:keys) ORDER BY key FOR UPDATE")
+_HISTORY = text(
+    """
+    SELECT c.debtor, coalesce(a.dialed_at, a.created_at) AS at, 'voice' AS channel, true AS outbound,
+           CASE WHEN a.state = 'done' THEN a.kind = 'answered' END AS reached,
+           c.case_id AS loan, coalesce(c.phone, c.sip_uri) AS number, '' AS agency
+    FROM cases c JOIN attempts a ON a.case_pk = c.id
+    WHERE c.debtor = ANY(:keys) AND a.state <> 'lost' AND a.created_at >= :since
+    UNION ALL
+    SELECT debtor, at, channel, outbound, reached, loan, number, agency
+    FROM outside_contacts WHERE debtor = ANY(:keys) AND at >= :since
+    """
+)
+_PROMISED = text(
+    """
+    SELECT DISTINCT c.debtor FROM promises p JOIN cases c ON c.id = p.case_pk
+    WHERE c.debtor = ANY(:keys) AND p.withdrawn_at IS NULL AND p.pay_date >= :today
+    """
+)
+_BOOK = text(
+    """
+    WITH taken AS (
+        UPDATE cases SET status = 'claimed', attempts = attempts + 1, not_before = NULL, refused_by = NULL
+        WHERE id = :case_pk RETURNING id, attempts
+    ), attempt AS (
+        INSERT INTO attempts (id, case_pk, number, state, boot, lease_until, valid_until, created_at)
+        SELECT id || ':' || attempts, id, attempts, 'permitted', :boot,
+               now() + make_interval(secs => :lease_s), :valid_until, :at
+        FROM taken RETURNING id, case_pk
+    ), kept AS (
+        INSERT INTO permits (case_pk, attempt_id, at, pack, version)
+        SELECT case_pk, id, :at, :pack, :version FROM attempt
+    )
+    SELECT id FROM attempt
+    """
+)
+_PUT_OFF = text(
+    """
+    WITH kept AS (
+        INSERT INTO permits (case_pk, at, pack, version, refused_by, next_allowed)
+        VALUES (:case_pk, :at, :pack, :version, :rules, :next)
+    )
+    UPDATE cases SET status = CASE WHEN CAST(:next AS TIMESTAMPTZ) IS NULL THEN 'held' ELSE 'waiting' END,
+                     not_before = :next, refused_by = :rules
+    WHERE id = :case_pk
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimer:
+    """Who claims, from which batch, under which rules. `now`: None for the database's clock."""
+
+    batch_id: int
+    boot: str
+    lease_s: float
+    pack: Pack
+    today: date
+    now: datetime | None = None
+
+
+def claim(db: Connection, by: Claimer, k: int) -> list[Claim]:
+    """Up to `k` permitted cases of the batch, booked. Cases that may not be contacted now are put off."""
+    at = by.now or db.execute(text("SELECT clock_timestamp()")).scalar_one()
+    db.execute(_WAKE, {"batch": by.batch_id, "at": at, "k": _WOKEN})
+    claims: list[Claim] = []
+    for _ in range(_ROUNDS):
+        if len(claims) >= k:
+            break
+        due = db.execute(_DUE, {"batch": by.batch_id, "k": min(k - len(claims), _MOST_AT_ONCE)}).all()
+        if not due:
+            break
+        known = facts_of(db, {row.debtor for row in due}, by.pack, at, by.today, lock=True)
+        for row in due:
+            request = request_for(row, at)
+            judged = judge(by.pack, known[row.debtor], request)
+            if isinstance(judged, Permit):
+                claims.append(_book(db, by, row, judged, at))
+                known[row.debtor] = _contacted(known[row.debtor], request)
+            else:
+                _put_off(db, row.id, judged, at)
+    return claims
+
+
+def request_for(case: Any, at: datetime) -> Request:
+    """The wish to call this case's number for this case's loan."""
+    return Request(at, Channel.VOICE, loan=case.case_id, number=case.phone or case.sip_uri)
+
+
+def facts_of(
+    db: Connection, debtors: Iterable[str], pack: Pack, at: datetime, today: date, *, lock: bool = False
+) -> dict[str, Facts]:
+    """All that is known about these debtors, as far back as any rule of the pack looks."""
+    keys = sorted(debtors)
+    rows = db.execute(_DEBTORS_LOCKED if lock else _DEBTORS, {"keys": keys}).all()
+    since = at - timedelta(days=2 + max((r.days + r.seconds // 86400 for r in pack.rules), default=0))
+    contacts: dict[str, list[Contact]] = defaultdict(list)
+    for c in db.execute(_HISTORY, {"keys": keys, "since": since}):
+        contacts[c.debtor].append(Contact(c.at, Channel(c.channel), c.reached, c.outbound, c.loan, c.number, c.agency))
+    promised = set(db.execute(_PROMISED, {"keys": keys, "today": today}).scalars())
+    return {
+        r.key: Facts(
+            debtor=r.key,
+            zone=r.zone,
+            contacts=tuple(contacts[r.key]),
+            statuses=frozenset(map(Status, r.statuses)) | ({Status.PROMISE} if r.key in promised else set()),
+            consents=frozenset(map(Consent, r.consents)),
+            do_not_call=frozenset(r.do_not_call),
+            opted_out=frozenset(map(Channel, r.opted_out)),
+            unreachable=r.unreachable,
+        )
+        for r in rows
+    }
+
+
+def _contacted(facts: Facts, request: Request) -> Facts:
+    """With the contact that was just permitted, whose end nobody knows yet."""
+    assert facts.contacts is not None
+    new = Contact(request.now, request.channel, None, loan=request.loan, number=request.number)
+    return replace(facts, contacts=(*facts.contacts, new))
+
+
+def _book(db: Connection, by: Claimer, row: Any, permit: Permit, at: datetime) -> Claim:
+    values = {
+        "case_pk": row.id,
+        "boot": by.boot,
+        "lease_s": by.lease_s,
+        "valid_until": permit.valid_until,
+        "at": at,
+        "pack": permit.pack,
+        "version": permit.version,
+    }
+    attempt_id = db.execute(_BOOK, values).scalar_one()
+    return Claim(
+        attempt_id=attempt_id,
+        batch_id=row.batch_id,
+        case=_case(row).facts(by.today),
+        phone=row.phone,
+        sip_uri=row.sip_uri,
+        script=row.script,
+        valid_until=permit.valid_until,
+    )
+
+
+def _put_off(db: Connection, case_pk: int, refusal: Refusal, at: datetime) -> None:
+    values = {
+        "case_pk": case_pk,
+        "at": at,
+        "pack": refusal.pack,
+        "version": refusal.version,
+        "rules": [o.rule for o in refusal.objections],
+        "next": refusal.next_allowed,
+    }
+    db.execute(_PUT_OFF, values)
+
+
+def _case(row: Any) -> CaseRow:
+    return CaseRow(
+        case_id=row.case_id,
+        name=row.name,
+        gender=row.gender,
+        bank=row.bank,
+        product=row.product,
+        card_tail=row.card_tail,
+        amount_due=row.amount_due,
+        min_amount=row.min_amount,
+        due_date=row.due_date,
+        phone=row.phone,
+        sip_uri=row.sip_uri,
+        priority=row.priority,
+        debtor=row.debtor,
+    )
+
+
+# ---- what is known of a debtor ------------------------------------------------------------------------------------
+
+_KNOWN = ("statuses", "consents", "do_not_call", "opted_out")
+_ADD = {
+    name: text(
+        f"UPDATE debtors SET {name} = ARRAY(SELECT DISTINCT unnest({name} || CAST(:values AS TEXT[])) ORDER BY 1) "
+        "WHERE key = :key"
+    )
+    for name in _KNOWN
+}
+_REMOVE = {
+    name: text(
+        f"UPDATE debtors SET {name} = ARRAY(SELECT x FROM unnest({name}) x WHERE x <> ALL(CAST(:values AS TEXT[]))) "
+        "WHERE key = :key"
+    )
+    for name in _KNOWN
+}
+_LOCK_CASES = text("SELECT id FROM cases WHERE debtor = :key AND status IN ('held', 'waiting') ORDER BY id FOR UPDATE")
+_FREE = text(
+    "UPDATE cases SET status = 'open', not_before = NULL WHERE debtor = :key AND status IN ('held', 'waiting')"
+)
+
+
+def change(
+    db: Connection, debtor: str, add: dict[str, Sequence[str]], remove: dict[str, Sequence[str]] | None = None
+) -> None:
+    """Write down or strike what is known of a debtor; cases that were put off are judged again. Raises NotFound."""
+    # Cases first, as a claim does: two transactions never wait for each other in a circle.
+    db.execute(_LOCK_CASES, {"key": debtor})
+    for statements, values in ((_ADD, add), (_REMOVE, remove or {})):
+        for name, some in values.items():
+            if some and db.execute(statements[name], {"key": debtor, "values": list(some)}).rowcount == 0:
+                raise NotFound(f"debtor {debtor}: no such debtor; they come with their cases: voicebot run FILE")
+    db.execute(_FREE, {"key": debtor})
+
+
+_CASES_NAMED = text(
+    "SELECT c.*, b.name AS batch FROM cases c JOIN batches b ON b.id = c.batch_id WHERE c.case_id = :case_id "
+    "ORDER BY c.id DESC LIMIT 1"
+)
+
+
+def judged_now(db: Connection, case_id: str, pack: Pack, at: datetime) -> tuple[Facts, Request]:
+    """The newest case of this number as the gate would see it at that moment. Raises NotFound."""
+    row = db.execute(_CASES_NAMED, {"case_id": case_id}).first()
+    if row is None:
+        raise NotFound(f"case {case_id}: no such case; voicebot run FILE loads cases")
+    return facts_of(db, [row.debtor], pack, at, at.date())[row.debtor], request_for(row, at)
+
+
+_OUTSIDE = text(
+    """
+    INSERT INTO outside_contacts (debtor, at, channel, reached, outbound, loan, number, agency)
+    VALUES (:debtor, :at, :channel, :reached, :outbound, :loan, :number, :agency) ON CONFLICT DO NOTHING
+    """
+)
+
+
+def add_outside(db: Connection, debtor: str, contacts: Sequence[Contact]) -> None:
+    """Contacts that an agency or another system made; the same one twice is one."""
+    for c in contacts:
+        values = {"debtor": debtor, "at": c.at, "channel": c.channel.value, "reached": c.reached}
+        values |= {"outbound": c.outbound, "loan": c.loan, "number": c.number, "agency": c.agency}
+        db.execute(_OUTSIDE, values)
