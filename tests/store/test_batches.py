@@ -9,6 +9,7 @@ from store_samples import case
 
 from voicebot.cases import CaseRow
 from voicebot.store import AttemptEnd, BatchLoaded, NotFound, Store
+from voicebot.store.store import LOAD_CHUNK
 
 
 def test_loading_a_file_again_adds_nothing_and_resets_nothing(store: Store) -> None:
@@ -25,15 +26,15 @@ def test_loading_a_file_again_adds_nothing_and_resets_nothing(store: Store) -> N
 
 def test_a_load_that_broke_off_is_completed_by_the_next(store: Store) -> None:
     def breaks_off() -> Iterator[CaseRow]:
-        yield from map(case, range(700))
+        yield from map(case, range(LOAD_CHUNK + 200))
         raise OSError("the disk was pulled out")
 
     with pytest.raises(OSError):
         store.load_batch("a.csv", "2" * 64, "m1_collection", breaks_off())
-    loaded = store.load_batch("a.csv", "2" * 64, "m1_collection", map(case, range(1000)))
-    assert loaded.new + loaded.already == 1000
-    assert loaded.already == 500, "whole chunks stay"
-    assert store.batch_progress(loaded.batch_id).total == 1000
+    loaded = store.load_batch("a.csv", "2" * 64, "m1_collection", map(case, range(2 * LOAD_CHUNK)))
+    assert loaded.new + loaded.already == 2 * LOAD_CHUNK
+    assert loaded.already == LOAD_CHUNK, "whole chunks stay"
+    assert store.batch_progress(loaded.batch_id).total == 2 * LOAD_CHUNK
 
 
 def test_another_script_or_a_named_round_is_another_batch(store: Store) -> None:

@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -37,6 +37,7 @@ from voicebot.store import AttemptEnd, CallEnd, NewCall, Store, StoreError
 
 SPOKEN_BEFORE_DIALING = 6  # clauses of a case: the greeting and the facts
 PREPARE_TIMEOUT_S = 20.0
+HOURS_END = "the hours of the permit have ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +128,7 @@ class Dialer:
         """Ask every running call for a polite end, and give up those that still ring."""
         self._stopping = True
         for leg in tuple(self._ringing):
-            self._chores.add(chore := asyncio.get_running_loop().create_task(leg.hangup()))
-            chore.add_done_callback(self._chores.discard)
+            self._give_up(leg)
         for session in tuple(self._sessions.values()):
             session.hurry(reason)
 
@@ -142,8 +142,10 @@ class Dialer:
         attempt_id: str | None = None,
         clauses: Sequence[str] = (),
         may_dial: Callable[[], bool] = lambda: True,
+        ends_at: datetime | None = None,
     ) -> Attempted | None:
-        """Make one call. `may_dial` is asked just before the INVITE (off the loop); None when it says no.
+        """Make one call. `may_dial` is asked just before the INVITE (off the loop); None when it says no. From
+        `ends_at` on the call must not go on: it comes to a polite end.
 
         `clauses`: lines of this case to prepare, those said first standing first. The first few are spoken before the
         phone rings, because somebody may pick up at once; the others while it rings.
@@ -157,13 +159,13 @@ class Dialer:
                 return None
             leg = await self.endpoint.dial(uri)
             observer(News(call_id, "dialing", case.case_id, text=uri))
-            answered = await self._ring(leg)
+            answered = await self._ring(leg, ends_at)
             if not answered:
                 outcome = await leg.wait_ended()
                 attempted = Attempted(case.case_id, call_id, DISPOSITION_OF[outcome.kind.value], outcome, None)
             else:
                 try:
-                    attempted = await self._talk(call_id, leg, case, script, observer, attempt_id)
+                    attempted = await self._talk(call_id, leg, case, script, observer, attempt_id, ends_at)
                 except BaseException:
                     await leg.hangup()  # whatever went wrong here, nobody is left on a silent line
                     raise
@@ -175,18 +177,23 @@ class Dialer:
         observer(_ended(attempted))
         return attempted
 
-    async def _ring(self, leg: Leg) -> bool:
-        """True once answered. A stop that comes while it rings gives the call up."""
+    async def _ring(self, leg: Leg, ends_at: datetime | None) -> bool:
+        """True once answered. A stop that comes while it rings, or the end of the hours, gives the call up."""
         self._ringing.add(leg)
         try:
             if self._stopping:
                 await leg.hangup()
-            return await leg.wait_answered()
+            with _at(ends_at, lambda: self._give_up(leg)):
+                return await leg.wait_answered()
         except BaseException:
             await leg.hangup()
             raise
         finally:
             self._ringing.discard(leg)
+
+    def _give_up(self, leg: Leg) -> None:
+        self._chores.add(chore := asyncio.get_running_loop().create_task(leg.hangup()))
+        chore.add_done_callback(self._chores.discard)
 
     async def end_now(self) -> None:
         """Hang up everything at once."""
@@ -200,7 +207,14 @@ class Dialer:
             await self.prompts.prefetch(clauses)
 
     async def _talk(
-        self, call_id: str, leg: Leg, case: CaseFacts, script: Script, observer: Observer, attempt_id: str | None
+        self,
+        call_id: str,
+        leg: Leg,
+        case: CaseFacts,
+        script: Script,
+        observer: Observer,
+        attempt_id: str | None,
+        ends_at: datetime | None,
     ) -> Attempted:
         answered_at = self.now()
         folder = self._settings.data_home / "calls" / f"{answered_at:%Y-%m-%d}" / call_id
@@ -238,7 +252,8 @@ class Dialer:
             await asyncio.sleep(0)
             if self._stopping:
                 session.hurry("stopped")
-            result = await talking
+            with _at(ends_at, lambda: session.hurry(HOURS_END)):
+                result = await talking
         finally:
             del self._sessions[call_id]
         mean_ms = round(sum(result.response_ms) / len(result.response_ms)) if result.response_ms else None
@@ -257,6 +272,20 @@ class Dialer:
             # The attempt still gets its real ending; the event log holds what the database does not.
             observer(News(call_id, "trouble", case.case_id, text=f"the call is not in the database: {e}"))
         return Attempted(case.case_id, call_id, result.disposition, result.outcome, result)
+
+
+@contextlib.contextmanager
+def _at(moment: datetime | None, do: Callable[[], None]) -> Iterator[None]:
+    """Do it when that moment comes, should it come before the block is left."""
+    if moment is None:
+        yield
+        return
+    wait_s = max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    timer = asyncio.get_running_loop().call_later(wait_s, do)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class CallLedger:

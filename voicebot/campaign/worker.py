@@ -126,6 +126,7 @@ class Worker:
                 attempt_id=claim.attempt_id,
                 clauses=clauses,
                 may_dial=may_dial,
+                ends_at=claim.valid_until,
             )
             if attempted is None and not dialling:
                 await asyncio.to_thread(self._store.release, claim.attempt_id, self._boot)

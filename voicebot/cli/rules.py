@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from voicebot.cli.common import fail, user_errors
+from voicebot.cli.common import ConfigOption, fail, settings_or_fail, user_errors
 from voicebot.cli.jsonl import answer_lines
 from voicebot.compliance import (
     Channel,
@@ -29,6 +29,7 @@ from voicebot.compliance import (
     load_pack,
     pack_names,
 )
+from voicebot.store import open_store
 
 app = typer.Typer(help="The law on contacting debtors, as data: judge, list, explain.", no_args_is_help=True)
 out = Console(highlight=False)
@@ -116,15 +117,54 @@ def show(pack: PackOption = "cn") -> None:
 
 
 @app.command()
-def explain(pack: PackOption = "cn") -> None:
-    """Say in Chinese why a contact is permitted now or not: one JSON object on stdin, as `rules check` takes it."""
-    rules = _pack(pack)
-    try:
-        asked = Asked.model_validate_json(sys.stdin.read())
-    except ValidationError as e:
-        first = e.errors()[0]
-        fail(f"stdin: {'.'.join(map(str, first['loc'])) or 'input'}: {first['msg']}")
-    judged, zone = judge(rules, asked.facts(), asked.request()), _zone(rules, asked)
+def explain(
+    case: Annotated[
+        str | None, typer.Argument(help="A case's number in the database; without it, one JSON object on stdin.")
+    ] = None,
+    pack: PackOption = "cn",
+    config: ConfigOption = None,
+) -> None:
+    """Say in Chinese why a case may be contacted now or not.
+
+    A case is judged by the installation's own rules (compliance.pack); JSON, as `rules check` takes it, by --pack.
+    """
+    if case is not None:
+        settings = settings_or_fail(config)
+        with user_errors(), open_store(settings) as store:
+            rules, facts, request = store.would_contact(case)
+    else:
+        rules = _pack(pack)
+        try:
+            asked = Asked.model_validate_json(sys.stdin.read())
+        except ValidationError as e:
+            first = e.errors()[0]
+            fail(f"stdin: {'.'.join(map(str, first['loc'])) or 'input'}: {first['msg']}")
+        facts, request = asked.facts(), asked.request()
+    _explain(judge(rules, facts, request), _zone(rules, facts))
+
+
+@app.command()
+def note(
+    debtor: Annotated[str, typer.Argument(help="The bank's number of the person, else the phone number (E.164).")],
+    status: Annotated[list[Status] | None, typer.Option("--status", help="Stands in the way of contacts.")] = None,
+    consent: Annotated[list[Consent] | None, typer.Option("--consent", help="The debtor agreed, on record.")] = None,
+    do_not_call: Annotated[list[str] | None, typer.Option("--do-not-call", help="A number, or * for all.")] = None,
+    opt_out: Annotated[list[Channel] | None, typer.Option("--opt-out", help="A channel.")] = None,
+    strike: Annotated[bool, typer.Option("--strike", help="It holds no longer: take it off the record.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Write down what is known of a debtor, or strike it; their cases are judged anew."""
+    said = {"statuses": status, "consents": consent, "do_not_call": do_not_call, "opted_out": opt_out}
+    known = {name: list(map(str, values)) for name, values in said.items() if values}
+    if not known:
+        fail("nothing to write down: name a --status, --consent, --do-not-call or --opt-out")
+    settings = settings_or_fail(config)
+    with user_errors(), open_store(settings) as store:
+        store.change_debtor(debtor, {} if strike else known, known if strike else None)
+    out.print(f"{debtor}: {'已撤销' if strike else '已登记'} {', '.join(v for some in known.values() for v in some)}")
+
+
+def _explain(judged: Permit | Refusal, zone: ZoneInfo) -> None:
     if isinstance(judged, Permit):
         until = f",须在 {_wall(judged.valid_until, zone)} 之前开始" if judged.valid_until else ""
         out.print(f"可以联系{until}。")
@@ -147,7 +187,7 @@ def _pack(name: str) -> Pack:
         return load_pack(name)
 
 
-def _zone(pack: Pack, asked: Asked) -> ZoneInfo:
+def _zone(pack: Pack, asked: Asked | Facts) -> ZoneInfo:
     """For showing times; what is wrong with a zone, the judge says."""
     try:
         return ZoneInfo(asked.zone or pack.zone or "UTC")

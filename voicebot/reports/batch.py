@@ -30,6 +30,8 @@ RIGHT_PARTY = PROMISED | {
 """Dispositions that only the debtor in person can bring about: the script discloses the debt, and asks for it, only
 after the right party has confirmed. Callbacks, complaints and the like may come from anybody, and do not count."""
 
+_STILL_TO_CALL = (CaseStatus.OPEN, CaseStatus.CLAIMED, CaseStatus.WAITING, CaseStatus.HELD)
+
 NAMES: dict[Disposition, str] = {
     Disposition.PROMISED: "承诺还款",
     Disposition.PROMISED_PARTIAL: "承诺部分还款",
@@ -71,6 +73,8 @@ class BatchFigures:
     amount_due: Decimal
     amount_promised: Decimal
     open: int  # still to be called, or being called
+    waiting: int  # the rules do not allow a contact before another time
+    held: int  # the rules do not allow any until something changes
     unknown: int  # dialled by a worker that vanished; how it ended is not known
     by_disposition: tuple[tuple[Disposition, int], ...]  # most frequent first
     mean_talk_s: float | None
@@ -78,10 +82,10 @@ class BatchFigures:
 
 
 def disposition_of(row: ReportRow) -> Disposition | None:
-    """The call's where somebody answered, else what the line said; None while the case is open."""
+    """The call's where somebody answered, else what the line said; None while the case is to be called."""
     if row.disposition is not None:
         return row.disposition
-    if row.status is CaseStatus.OPEN or row.status is CaseStatus.CLAIMED:
+    if row.status in _STILL_TO_CALL:
         return None
     return DISPOSITION_OF.get(row.outcome or "", Disposition.FAILED if row.outcome else None)
 
@@ -91,6 +95,7 @@ class _Sums:
 
     def __init__(self) -> None:
         self.cases = self.dialled = self.contacted = self.right_party = self.promised = self.open = self.unknown = 0
+        self.waiting = self.held = 0
         self.due = self.promised_amount = Decimal(0)
         self.dispositions: Counter[Disposition] = Counter()
         self.talk_s: list[float] = []
@@ -105,6 +110,8 @@ class _Sums:
         self.contacted += row.answered_at is not None
         self.right_party += row.answered_at is not None and disposition in RIGHT_PARTY
         self.open += row.status in (CaseStatus.OPEN, CaseStatus.CLAIMED)
+        self.waiting += row.status is CaseStatus.WAITING
+        self.held += row.status is CaseStatus.HELD
         self.unknown += row.attempt_state is AttemptState.UNKNOWN
         if row.promised_amount is not None:
             self.promised += 1
@@ -135,6 +142,8 @@ def _figures(sums: _Sums) -> BatchFigures:
         amount_due=sums.due,
         amount_promised=sums.promised_amount,
         open=sums.open,
+        waiting=sums.waiting,
+        held=sums.held,
         unknown=sums.unknown,
         by_disposition=tuple(sums.dispositions.most_common()),
         mean_talk_s=sum(sums.talk_s) / len(sums.talk_s) if sums.talk_s else None,
@@ -160,6 +169,10 @@ def figures_table(figures: BatchFigures) -> Table:
     table.add_row("平均响应 mean response", response, "")
     if f.open:
         table.add_row("未完成 still open", str(f.open), _share(f.open, f.cases))
+    if f.waiting:
+        table.add_row("按规定须等待 must wait", str(f.waiting), _share(f.waiting, f.cases))
+    if f.held:
+        table.add_row("按规定不得联系 held", str(f.held), _share(f.held, f.cases))
     if f.unknown:
         table.add_row("结局不明 ended unknown", str(f.unknown), _share(f.unknown, f.cases))
     table.add_section()
@@ -194,6 +207,8 @@ COLUMNS = (
     "call_id",
     "recording",
     "log",
+    "not_before",
+    "refused_by",
 )
 
 
@@ -216,8 +231,8 @@ def _value(row: ReportRow, column: str) -> object:
             return disposition_of(row)
         case "talk_s":
             return None if row.talk_s is None else f"{row.talk_s:.1f}"
-        case "flags":
-            return " ".join(row.flags)
+        case "flags" | "refused_by":
+            return " ".join(getattr(row, column))
         case _:
             return getattr(row, column)
 

@@ -22,7 +22,8 @@ from voicebot.store.records import AttemptEnd, CaseStatus
 _START_DIALING = text(
     """
     UPDATE attempts
-    SET state = 'dialing', dial_token = :token, dialed_at = now(), lease_until = now() + make_interval(secs => :lease_s)
+    SET state = 'dialing', dial_token = :token, dialed_at = CAST(:at AS TIMESTAMPTZ),
+        lease_until = now() + make_interval(secs => :lease_s)
     WHERE id = :id AND boot = :boot AND (valid_until IS NULL OR CAST(:at AS TIMESTAMPTZ) < valid_until)
       AND (state = 'permitted' OR (state = 'dialing' AND dial_token = :token))
     """

@@ -12,7 +12,7 @@ from dialogue.acts import Disposition
 from voicebot.cases.model import CaseRow
 from voicebot.store.errors import NotFound
 from voicebot.store.records import AttemptState, BatchProgress, CaseStatus, ReportRow
-from voicebot.store.tables import batches, cases, debtors
+from voicebot.store.tables import batches, cases
 
 
 def open_batch(db: Connection, name: str, sha256: str, script: str, round_: str) -> int:
@@ -23,30 +23,44 @@ def open_batch(db: Connection, name: str, sha256: str, script: str, round_: str)
     return int(db.execute(found).scalar_one())
 
 
+_COLUMNS = {
+    "case_id": "TEXT",
+    "name": "TEXT",
+    "gender": "TEXT",
+    "phone": "TEXT",
+    "sip_uri": "TEXT",
+    "bank": "TEXT",
+    "product": "TEXT",
+    "card_tail": "TEXT",
+    "amount_due": "NUMERIC",
+    "min_amount": "NUMERIC",
+    "due_date": "DATE",
+    "priority": "INTEGER",
+    "debtor_key": "TEXT",
+}
+"""Of a CaseRow, in the order of _ADD."""
+
+_ADD = text(
+    f"""
+    WITH given AS (
+        SELECT * FROM unnest({", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _COLUMNS.items())})
+            AS g ({", ".join(_COLUMNS)})
+    ), people AS (
+        INSERT INTO debtors (key) SELECT DISTINCT debtor_key FROM given ORDER BY 1 ON CONFLICT DO NOTHING
+    ), added AS (
+        INSERT INTO cases (batch_id, case_id, name, gender, phone, sip_uri, bank, product, card_tail,
+                           amount_due, min_amount, due_date, priority, debtor)
+        SELECT :batch, * FROM given ON CONFLICT DO NOTHING RETURNING id
+    )
+    SELECT count(*) FROM added
+    """
+)
+
+
 def add_cases(db: Connection, batch_id: int, rows: Sequence[CaseRow]) -> int:
     """How many of the rows were new."""
-    values = [
-        {
-            "batch_id": batch_id,
-            "case_id": r.case_id,
-            "name": r.name,
-            "gender": r.gender,
-            "phone": r.phone,
-            "sip_uri": r.sip_uri,
-            "bank": r.bank,
-            "product": r.product,
-            "card_tail": r.card_tail,
-            "amount_due": r.amount_due,
-            "min_amount": r.min_amount,
-            "due_date": r.due_date,
-            "priority": r.priority,
-            "debtor": r.debtor_key,
-        }
-        for r in rows
-    ]
-    db.execute(insert(debtors).on_conflict_do_nothing(), [{"key": key} for key in sorted({r.debtor_key for r in rows})])
-    added = insert(cases).on_conflict_do_nothing().returning(cases.c.id)
-    return len(db.execute(added, values).fetchall())
+    values: dict[str, object] = {name: [getattr(r, name) for r in rows] for name in _COLUMNS}
+    return int(db.execute(_ADD, values | {"batch": batch_id}).scalar_one())
 
 
 def progress(db: Connection, batch_id: int) -> BatchProgress:

@@ -37,7 +37,7 @@ LEASE_S = 60.0
 """How long a worker may be silent before its attempts are judged; renew at a third of it."""
 
 PATIENCE_S = 30.0
-LOAD_CHUNK = 500
+LOAD_CHUNK = 2000
 
 
 def open_store(
@@ -169,6 +169,12 @@ class Store(AbstractContextManager["Store"]):
         moment = at or self._now()
         facts, request = self._db.run(lambda db: permits.judged_now(db, case_id, self._pack, moment))
         return self._pack, facts, request
+
+    def would_call(self, number: str, at: datetime | None = None) -> tuple[Pack, Facts, Request]:
+        """The same for a number that somebody calls by hand. A debtor of whom nothing is known has no history."""
+        moment = at or self._now()
+        found = self._db.run(lambda db: permits.facts_of(db, [number], self._pack, moment, moment.date()))
+        return self._pack, found.get(number, Facts(number)), Request(moment, number=number)
 
     # ---- calls --------------------------------------------------------------------------------------------------
 
