@@ -9,11 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from voicebot.debtor.process import DebtorProcess
+from voicebot.settings import PROJECT_ROOT
 
 HEADER = "案件编号,姓名,性别,手机号,产品,卡尾号,应还金额,最低还款,到期日,sip_uri"
 QUIET_LINES = """
@@ -31,6 +34,11 @@ def phones(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         (folder / f"{name}.yaml").write_text(QUIET_LINES.format(name=name, user=user, kind=kind), "utf-8")
     with DebtorProcess([folder], rtp_ports=(48000, 48999)) as debtors:
         yield debtors.port
+
+
+@pytest.fixture(autouse=True)
+def _at_any_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICEBOT__COMPLIANCE__PACK", str(PROJECT_ROOT / "examples" / "simulated_rules.yaml"))
 
 
 def write_cases(path: Path, port: int, users: str) -> Path:
@@ -97,3 +105,27 @@ def test_ctrl_c_ends_politely_and_the_next_run_goes_on(phones: int, tmp_path: Pa
     assert done.returncode == 0, done.stderr
     assert [r["disposition"] for r in rows(report)] == ["busy", "no_answer", "busy", "invalid_number"]
     assert [r["attempts"] for r in rows(report)] == ["1", "2", "1", "1"]
+
+
+def test_outside_the_hours_nobody_is_called_and_the_report_says_why(
+    phones: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = tmp_path / "never.yaml"
+    never.write_text(
+        "pack: never\nversion: '1'\nzone: Asia/Shanghai\nrules:\n  - {id: CLOSED, kind: hours, windows: "
+        f"['{_an_hour_from_now()}'], instrument: i, certainty: policy, zh: 不可, en: no}}\n",
+        "utf-8",
+    )
+    monkeypatch.setenv("VOICEBOT__COMPLIANCE__PACK", str(never))
+    cases, report = write_cases(tmp_path / "cases.csv", phones, "11"), tmp_path / "report.csv"
+    done = subprocess.run(command(cases, report), capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    found = rows(report)
+    assert {r["status"] for r in found} == {"waiting"} and {r["refused_by"] for r in found} == {"CLOSED"}
+    assert {r["attempts"] for r in found} == {"0"} and all(r["not_before"] for r in found)
+    assert "must wait" in done.stdout
+
+
+def _an_hour_from_now() -> str:
+    """A window of the day that is not open now, nor soon."""
+    return "06:00-07:00" if datetime.now(ZoneInfo("Asia/Shanghai")).hour >= 8 else "20:00-21:00"

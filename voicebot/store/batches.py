@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from dialogue.acts import Disposition
 from voicebot.cases.model import CaseRow
 from voicebot.store.errors import NotFound
 from voicebot.store.records import AttemptState, BatchProgress, CaseStatus, ReportRow
-from voicebot.store.tables import batches, cases
+from voicebot.store.tables import batches
+
+SOON_S = 900.0  # a case that may be called again within this time keeps its batch running
 
 
 def open_batch(db: Connection, name: str, sha256: str, script: str, round_: str) -> int:
@@ -63,14 +66,25 @@ def add_cases(db: Connection, batch_id: int, rows: Sequence[CaseRow]) -> int:
     return int(db.execute(_ADD, values | {"batch": batch_id}).scalar_one())
 
 
-def progress(db: Connection, batch_id: int) -> BatchProgress:
-    counted = (
-        select(cases.c.status, func.count().label("n")).where(cases.c.batch_id == batch_id).group_by(cases.c.status)
-    )
-    n: dict[str, int] = {row.status: row.n for row in db.execute(counted)}
-    if not n and db.execute(select(batches.c.id).where(batches.c.id == batch_id)).first() is None:
+_PROGRESS = text(
+    """
+    SELECT status, count(*) AS n,
+           count(*) FILTER (
+               WHERE status = 'waiting'
+               AND not_before <= coalesce(CAST(:at AS TIMESTAMPTZ), now()) + make_interval(secs => :soon)) AS soon
+    FROM cases WHERE batch_id = :batch GROUP BY status
+    """
+)
+
+
+def progress(db: Connection, batch_id: int, at: datetime | None) -> BatchProgress:
+    """`at`: None for the database's clock."""
+    counted = db.execute(_PROGRESS, {"batch": batch_id, "at": at, "soon": SOON_S}).all()
+    if not counted and db.execute(select(batches.c.id).where(batches.c.id == batch_id)).first() is None:
         raise NotFound(f"batch {batch_id}: no such batch")
-    return BatchProgress(**{s.value: n.get(s, 0) for s in CaseStatus})
+    return BatchProgress(
+        **{s.value: 0 for s in CaseStatus} | {r.status: r.n for r in counted}, soon=sum(r.soon for r in counted)
+    )
 
 
 _REPORT = text(

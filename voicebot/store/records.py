@@ -137,6 +137,7 @@ class BatchProgress:
     failed: int
     waiting: int = 0
     held: int = 0
+    soon: int = 0  # of those waiting: due within minutes
 
     @property
     def total(self) -> int:
@@ -144,8 +145,8 @@ class BatchProgress:
 
     @property
     def finished(self) -> bool:
-        """Nothing more can be called now; some may wait for another time."""
-        return not self.open and not self.claimed
+        """Nothing more can be called soon; some may wait for another time of the day."""
+        return not self.soon and not self.open and not self.claimed
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,8 @@ class Store(AbstractContextManager["Store"]):
 
     def batch_progress(self, batch_id: int) -> BatchProgress:
         """Raises NotFound."""
-        return self._db.run(lambda db: batches.progress(db, batch_id))
+        at = self._given_now() if self._given_now else None
+        return self._db.run(lambda db: batches.progress(db, batch_id, at))
 
     def report_rows(self, batch_id: int) -> Iterator[ReportRow]:
         """One row per case, in calling order, streamed from one snapshot."""
