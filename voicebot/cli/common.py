@@ -28,6 +28,7 @@ from voicebot.settings import Settings, SettingsError, load_settings
 from voicebot.speech.asr.base import AsrError
 from voicebot.speech.tts.errors import VoiceError
 from voicebot.store import StoreError
+from voicebot.strategy.loader import StrategyError
 from voicebot.weights.errors import WeightsError
 
 USER_ERRORS: tuple[type[Exception], ...] = (
@@ -48,6 +49,7 @@ USER_ERRORS: tuple[type[Exception], ...] = (
     ModelError,
     DataError,
     PackError,
+    StrategyError,
     OSError,
 )
 

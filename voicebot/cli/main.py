@@ -22,6 +22,7 @@ COMMANDS = (
     "doctor",
     "script",
     "rules",
+    "strategy",
     "replay",
     "demo",
 )

@@ -79,7 +79,7 @@ def judge(pack: Pack, facts: Facts, request: Request) -> Permit | Refusal:
         when = _agreed(binding, facts, request, zone)
         return Refusal(pack.name, pack.version, tuple(objections), when)
     ends = [_hours_end(r, request.now, zone) for r in binding if r.kind is Kind.HOURS]
-    better = _agreed(rules, facts, request, zone)
+    better = _agreed(rules, facts, request, zone) if len(rules) > len(binding) else request.now
     return Permit(pack.name, pack.version, min(ends, default=None), None if better == request.now else better)
 
 
@@ -122,7 +122,7 @@ def _in_utc(facts: Facts, request: Request) -> tuple[Facts, Request]:
         raise _Unknown("earlier contacts")
     if any(c.at.tzinfo is None for c in facts.contacts):
         raise _Unknown("the zone of an earlier contact's time")
-    contacts = tuple(replace(c, at=c.at.astimezone(UTC)) for c in facts.contacts)
+    contacts = tuple(c if c.at.tzinfo is UTC else replace(c, at=c.at.astimezone(UTC)) for c in facts.contacts)
     return replace(facts, contacts=contacts), replace(request, now=request.now.astimezone(UTC))
 
 
