@@ -18,7 +18,7 @@ from voicebot.strategy.simulation import Outcome
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#F0E442", "#000000")
 FONTS = "'Noto Sans CJK SC', 'Microsoft YaHei', 'PingFang SC', sans-serif"
 WIDTH, HEIGHT = 960, 420
-LEFT, RIGHT, TOP, BOTTOM = 84, 190, 56, 56
+LEFT, RIGHT, TOP, BOTTOM = 84, 190, 68, 56
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def bars(title: str, unit: str, values: dict[str, float]) -> str:
         body += _box(left, y + height * 0.15, width, height * 0.7, COLOURS[0])
         body += f'<text x="{left - 10}" y="{middle:.1f}" text-anchor="end">{escape(name)}</text>'
         body += f'<text x="{left + width + 8:.1f}" y="{middle:.1f}">{value:,.0f} {unit}</text>'
-    return _page(title, body)
+    return _page(title, body, round(TOP + len(rows) * height + 24))
 
 
 def _axes(highest: float, days: Sequence[date], unit: str) -> tuple[float, str]:
@@ -138,9 +138,9 @@ def _legend(names: Sequence[str]) -> str:
     return body
 
 
-def _page(title: str, body: str) -> str:
+def _page(title: str, body: str, height: int = HEIGHT) -> str:
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
         f'font-family="{FONTS}" font-size="13" fill="#222"><rect width="100%" height="100%" fill="white"/>'
         f'<text x="20" y="28" font-size="18" font-weight="600">{escape(title)}</text>{body}</svg>\n'
     )
