@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
@@ -11,6 +12,7 @@ from dialogue.protocol import CaseFacts
 from dialogue.script import Policy, Verdict
 from dialogue.understanding import Understanding
 
+_ON_TIME = re.compile("按时|准时|按期|到期")
 _CENT = Decimal("0.01")
 
 
@@ -45,6 +47,8 @@ def extend(offer: Offer, u: Understanding, pending: Pending, turn: int, case: Ca
         day = slots.pay_date
     elif day is None and pending is Pending.ASK_PAY_TODAY and (u.agrees or u.primary is Act.AFFIRM):
         day = today
+    elif day is None and _ON_TIME.search(u.text) and case.due_date >= today:
+        day = case.due_date
     named = _named_amount(u, case)
     if named is not None:
         amount, partial = (case.amount_due, False) if named >= case.amount_due else (named, True)

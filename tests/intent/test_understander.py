@@ -67,6 +67,32 @@ def test_who_takes_the_phone_to_pay_pays_today(understander: TrainedUnderstander
     assert (promised.primary, promised.slots.pay_date) == (Act.PROMISE_PAY, NOW.date())
 
 
+@pytest.mark.parametrize(
+    ("text", "acts", "day"),
+    [
+        ("你们一天打几遍了烦不烦，我今天晚上就还，以后别再打了行不行", {Act.STOP_CALLING, Act.PROMISE_PAY}, 18),
+        ("哦，那个，我二十四号还行不", {Act.PROMISE_PAY}, 24),
+        ("我周三就还清了 你们还打 我要投诉", None, None),
+    ],
+)
+def test_a_day_on_which_i_pay_is_a_promise_however_loud_the_rest(
+    understander: TrainedUnderstander, text: str, acts: set[Act] | None, day: int | None
+) -> None:
+    u = understander.understand(text, pending=Pending.ASK_PAY_TODAY, now=NOW)
+    assert (u.slots.pay_date.day if u.slots.pay_date else None) == day
+    assert acts is None or set(u.acts) >= acts
+
+
+def test_a_plain_promise_is_no_crisis(understander: TrainedUnderstander) -> None:
+    u = understander.understand("算了算了 我今天一块儿还了", pending=Pending.ASK_PAY_TODAY, now=NOW)
+    assert u.acts == (Act.PROMISE_PAY,)
+
+
+def test_a_sum_that_cannot_be_raised_is_not_the_sum_of_the_promise(understander: TrainedUnderstander) -> None:
+    u = understander.understand("哎等等，三千怕是凑不齐，两千五吧", pending=Pending.CONFIRM_PROMISE, now=NOW)
+    assert u.primary is Act.PROMISE_PARTIAL and u.slots.pay_amount == 2500
+
+
 def test_values_stand_beside_the_acts_that_carry_them(understander: TrainedUnderstander) -> None:
     promised = understander.understand("周五先还五百", pending=Pending.ASK_PAY_TODAY, now=NOW)
     assert promised.primary is Act.PROMISE_PARTIAL

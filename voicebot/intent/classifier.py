@@ -30,6 +30,12 @@ HARDLY_FIRST = 0.2
 refusal. Acts whose loss hurts somebody are kept. Chosen on data/dev."""
 
 
+CALM = (Act.PROMISE_PAY, Act.PROMISE_PARTIAL, Act.ALREADY_PAID, Act.SELF, Act.AFFIRM, Act.ACKNOWLEDGE, Act.FILLER)
+SURELY_CALM, FAINT = 0.8, 0.25
+"""Who says one of these in so many words, as the first act and as likely as this, is in no danger for a faint doubt:
+算了算了 我今天一块儿还了. Chosen on data/dev."""
+
+
 class ModelError(RuntimeError):
     """A model that cannot be used; the message names the folder, what is wrong and the way out."""
 
@@ -91,10 +97,13 @@ class IntentClassifier:
     def _decide(self, acts: Floats, likely: Floats, finished: np.float32) -> Decision:
         """From probabilities: of every act, of each being the first, of the turn being over."""
         chosen = set(np.flatnonzero(acts > self._thresholds)) | {int(likely.argmax())}
+        first = int(likely.argmax())
+        if self.acts[first] in CALM and likely[first] >= SURELY_CALM and acts[self._crisis] < FAINT:
+            chosen.discard(self._crisis)
         for one, other in self._exclusive:
             if {one, other} <= chosen:
                 chosen.discard(one if likely[one] < likely[other] else other)
-        before = self._rank[int(likely.argmax())]
+        before = self._rank[first]
         chosen -= {i for i in chosen if self._rank[i] < before and likely[i] < HARDLY_FIRST and not self._critical[i]}
         order = sorted(chosen, key=lambda i: (self._rank[i], -likely[i]))
         return Decision(tuple(self.acts[i] for i in order), float(likely[order[0]]), float(finished))
@@ -104,6 +113,10 @@ class IntentClassifier:
         """Acts of which a turn has one at most: who pays a part does not pay the whole."""
         pairs = ((Act.PROMISE_PAY, Act.PROMISE_PARTIAL), (Act.SELF, Act.WRONG_PERSON), (Act.AFFIRM, Act.DENY))
         return [(self.acts.index(a), self.acts.index(b)) for a, b in pairs]
+
+    @cached_property
+    def _crisis(self) -> int:
+        return self.acts.index(Act.CRISIS)
 
     @cached_property
     def _critical(self) -> list[bool]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dialogue.acts import Act, Pending, primary_first
 from dialogue.completeness import judge
-from dialogue.patterns import CALL_ME, PAY_INTENT
+from dialogue.patterns import CALL_ME, I_PAY, IN_PARTS, MAY_I_PAY, PAY_INTENT, PAY_NEGATED
 from dialogue.rules import is_bare_yes, make_understander, normalise
 from dialogue.slots import PROMISES, find_slots
 from dialogue.understanding import Alternative, Completeness, Understander, Understanding
@@ -53,6 +53,7 @@ class TrainedUnderstander:
             acts = (_HUM_MEANS.get(pending, Act.FILLER),)
         if Act.REQUEST_CALLBACK in acts or CALL_ME.search(words):
             acts = _called_back(words, acts, now)
+        acts = _with_promise(words, acts, now)
         slots = find_slots(words, acts, now)
         return Understanding(text, acts, slots, round(decision.confidence, 4), agrees=agrees)
 
@@ -82,6 +83,25 @@ def _called_back(words: str, acts: tuple[Act, ...], now: datetime) -> tuple[Act,
     if find_slots(words, asked, now).callback_at is None or PAY_INTENT.search(words):
         return acts
     return asked
+
+
+_LOUD = (Act.STOP_CALLING, Act.COMPLAINT, Act.ABUSE)
+_SETTLED = (*PROMISES, Act.ALREADY_PAID, Act.REFUSE_PAY, Act.DISPUTE_DEBT)
+
+
+def _with_promise(words: str, acts: tuple[Act, ...], now: datetime) -> tuple[Act, ...]:
+    """A day on which I pay is a promise, however loud the rest is: 烦不烦 我今晚就还 别再打了. Nor is a day without a
+    word of parts a wish for instalments: 我二十四号还行不."""
+    if any(a in _SETTLED for a in acts) or PAY_NEGATED.search(words):
+        return acts
+    loud = any(a in _LOUD for a in acts) and I_PAY.search(words)
+    split = Act.REQUEST_INSTALLMENT in acts and not IN_PARTS.search(words) and MAY_I_PAY.search(words)
+    if not loud and not split:
+        return acts
+    if find_slots(words, (Act.PROMISE_PAY,), now).pay_date is None:
+        return acts
+    kept = (a for a in acts if not (split and a is Act.REQUEST_INSTALLMENT))
+    return primary_first((*kept, Act.PROMISE_PAY))
 
 
 def understander_of(settings: Settings) -> Understander:
