@@ -66,6 +66,10 @@ class Chronicle:
             self._log = None
             self.trouble(f"event log stopped: {e}")
 
+    def said(self) -> list[str]:
+        """The customer's words, turn by turn."""
+        return [self._words[turn].text for turn in sorted(self._words)]
+
     def keep_words(self, turn: int, span: Span) -> None:
         """What the customer said in a turn, as the dialogue counts them."""
         self._words[turn] = span

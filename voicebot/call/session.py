@@ -34,6 +34,7 @@ from dialogue.protocol import (
 )
 from telephony import CallOutcome, Leg
 from voicebot.call import turns
+from voicebot.call.announcements import announced
 from voicebot.call.booking import Booking, Ledger
 from voicebot.call.chronicle import Chronicle, Span
 from voicebot.call.core import (
@@ -416,6 +417,8 @@ class CallSession:
 
     def _close(self, outcome: CallOutcome) -> CallResult:
         disposition = self._core.disposition or Disposition.UNCLEAR
+        if disposition is Disposition.CALL_ASSISTANT:
+            disposition = announced(self._chronicle.said()) or disposition
         self._chronicle.close()
         return CallResult(
             self.call_id,
