@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -64,6 +65,18 @@ async def test_the_ticker_beats_fifty_times_a_second_for_everybody_on_it() -> No
     assert 15 <= at_removal <= 27
     assert beats[0] > at_removal and beats[1] == at_removal
     assert ticker.lateness_quantile_ms(0.5) <= 20
+
+
+async def test_a_heartbeat_that_is_kept_from_beating_says_so_and_forgets_it_again() -> None:
+    async with Ticker() as ticker:
+        await asyncio.sleep(0.1)
+        assert not ticker.is_late
+        ticker.add(busy := lambda: time.sleep(0.15))
+        await asyncio.sleep(2.5)
+        assert ticker.is_late
+        ticker.remove(busy)
+        await asyncio.sleep(4)
+        assert not ticker.is_late
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,11 @@ from voicebot.speech.api import FRAME_MS
 
 LATENESS_BUCKETS_MS = (1, 2, 5, 10, 20, 40, 80, 160, 320, 1_000_000)
 
+LATE_MS = 40.0
+"""Two frames late on average over a second: who speaks waits for the machine, and one call more makes it worse."""
+
+_OVER_TICKS = 50  # the average that tells
+
 log = logging.getLogger(__name__)
 
 
@@ -22,6 +27,7 @@ class Ticker:
         self._ticks: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None
         self.count = 0
+        self.late_ms = 0.0  # on average over the last second or so
         self.lateness = [0] * len(LATENESS_BUCKETS_MS)
 
     def add(self, tick: Callable[[], None]) -> None:
@@ -40,6 +46,11 @@ class Ticker:
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
+
+    @property
+    def is_late(self) -> bool:
+        """Has this process more to do than it can? Then it should take no call more."""
+        return self.late_ms > LATE_MS
 
     def lateness_quantile_ms(self, q: float) -> int:
         """Upper bound of the bucket in which the q-quantile of the ticks' lateness lies."""
@@ -61,6 +72,7 @@ class Ticker:
                 await asyncio.sleep(0)
             late_ms = (time.monotonic() - due) * 1000
             self.count += 1
+            self.late_ms += (late_ms - self.late_ms) / _OVER_TICKS
             self.lateness[next(i for i, b in enumerate(LATENESS_BUCKETS_MS) if late_ms < b)] += 1
             if late_ms > 200:
                 due = time.monotonic()  # the frames wait in the ring buffers; catching up tick by tick helps nobody

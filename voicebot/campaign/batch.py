@@ -15,7 +15,7 @@ from voicebot.campaign.spec import WorkerSpec
 from voicebot.settings import Settings
 
 WHEEL_CALLS = 4  # calls per process in the PyPI wheel
-OWN_BUILD_CALLS = 60  # calls per process that an own build is given; more need another process for the CPU's sake
+OWN_BUILD_CALLS = 12  # with an own build; one process could hold hundreds, but its heartbeat is late beyond these
 RESTARTS = 3  # of a worker that dies; its claims come back when their leases run out
 
 

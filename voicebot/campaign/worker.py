@@ -75,8 +75,11 @@ class Worker:
             leases.cancel()
 
     async def _take_cases(self) -> bool:
-        """Claim as many cases as there are free lines. True when the batch is finished."""
+        """Claim as many cases as there are free lines, none while the running calls keep the machine busy. True when
+        the batch is finished."""
         free = self._spec.lines - len(self._running)
+        if self._running and self._dialer.ticker.is_late:
+            free = 0
         try:
             claims = (
                 await asyncio.to_thread(self._store.claim_due, self._boot, free, self._spec.batch_id) if free else []
