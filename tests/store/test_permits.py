@@ -100,6 +100,15 @@ def test_one_debtor_with_many_loans_has_one_count(gate: Store, clock: Clock) -> 
     assert len(gate.claim_due("w", 5, batch)) == 2
 
 
+def test_a_dial_that_is_booked_and_not_yet_made_counts_as_now(gate: Store, clock: Clock) -> None:
+    batch = load(gate, case(1, debtor="slow", phone="+8613911110000"), case(2, debtor="slow", phone="+8613911110000"))
+    (first,) = gate.claim_due("w", 1, batch)
+    clock.now += timedelta(seconds=61)
+    assert gate.claim_due("v", 1, batch) == []
+    assert row_of(gate, batch, "D0002").refused_by == ("CN-CARRIER-MINUTE",)
+    assert gate.start_dialing(first.attempt_id, "w")
+
+
 def test_what_an_agency_did_counts_too(gate: Store, clock: Clock) -> None:
     batch = load(gate, case(1, debtor="shared"))
     talks = [Contact(clock.now - timedelta(hours=h), reached=True, agency="a") for h in (1, 2, 3)]

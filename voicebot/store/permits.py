@@ -38,8 +38,8 @@ from voicebot.compliance import (
 from voicebot.store.errors import NotFound
 from voicebot.store.records import Claim
 
-_ROUNDS = 16
-_MOST_AT_ONCE = 64  # cases judged in a round: a night's refusals must not hold locks for long
+ROUNDS = 16  # transactions of one claim, as long as cases are refused
+_MOST_AT_ONCE = 64  # cases judged in a transaction: a night's refusals must not hold locks for long
 _WOKEN = 256
 
 _WAKE = text(
@@ -61,13 +61,16 @@ _DEBTORS = text("SELECT * FROM debtors WHERE key = ANY(:keys) ORDER BY key")
 _DEBTORS_LOCKED = text("SELECT * FROM debtors WHERE key = ANY(:keys) ORDER BY key FOR UPDATE")
 _HISTORY = text(
     """
-    SELECT c.debtor, coalesce(a.dialed_at, a.created_at) AS at, 'voice' AS channel, true AS outbound,
+    SELECT c.debtor, 'voice' AS channel, true AS outbound,
+           -- One that is booked and not yet dialled may be dialled at any moment: it counts as now.
+           CASE WHEN a.state = 'permitted' THEN greatest(a.created_at, CAST(:at AS TIMESTAMPTZ))
+                ELSE coalesce(a.dialed_at, a.created_at) END AS at,
            CASE WHEN a.state = 'done' THEN a.kind = 'answered' END AS reached,
            c.case_id AS loan, coalesce(c.phone, c.sip_uri) AS number, '' AS agency
     FROM cases c JOIN attempts a ON a.case_pk = c.id
     WHERE c.debtor = ANY(:keys) AND a.state <> 'lost' AND a.created_at >= :since
     UNION ALL
-    SELECT debtor, at, channel, outbound, reached, loan, number, agency
+    SELECT debtor, channel, outbound, at, reached, loan, number, agency
     FROM outside_contacts WHERE debtor = ANY(:keys) AND at >= :since
     """
 )
@@ -119,27 +122,27 @@ class Claimer:
     now: datetime | None = None
 
 
-def claim(db: Connection, by: Claimer, k: int) -> list[Claim]:
-    """Up to `k` permitted cases of the batch, booked. Cases that may not be contacted now are put off."""
+def claim(db: Connection, by: Claimer, k: int) -> tuple[list[Claim], int]:
+    """Judge up to `k` due cases of the batch: (those permitted, booked; how many were judged).
+
+    One round only: a transaction that locked more debtors after its first ones could wait for one that does the same.
+    """
     at = by.now or db.execute(text("SELECT clock_timestamp()")).scalar_one()
     db.execute(_WAKE, {"batch": by.batch_id, "at": at, "k": _WOKEN})
-    claims: list[Claim] = []
-    for _ in range(_ROUNDS):
-        if len(claims) >= k:
-            break
-        due = db.execute(_DUE, {"batch": by.batch_id, "k": min(k - len(claims), _MOST_AT_ONCE)}).all()
-        if not due:
-            break
-        known = facts_of(db, {row.debtor for row in due}, by.pack, at, by.today, lock=True)
-        for row in due:
-            request = request_for(row, at)
-            judged = judge(by.pack, known[row.debtor], request)
-            if isinstance(judged, Permit):
-                claims.append(_book(db, by, row, judged, at))
-                known[row.debtor] = _contacted(known[row.debtor], request)
-            else:
-                _put_off(db, row.id, judged, at)
-    return claims
+    due = db.execute(_DUE, {"batch": by.batch_id, "k": min(k, _MOST_AT_ONCE)}).all()
+    if not due:
+        return [], 0
+    claims = []
+    known = facts_of(db, {row.debtor for row in due}, by.pack, at, by.today, lock=True)
+    for row in due:
+        request = request_for(row, at)
+        judged = judge(by.pack, known[row.debtor], request)
+        if isinstance(judged, Permit):
+            claims.append(_book(db, by, row, judged, at))
+            known[row.debtor] = _contacted(known[row.debtor], request)
+        else:
+            _put_off(db, row.id, judged, at)
+    return claims, len(due)
 
 
 def request_for(case: Any, at: datetime) -> Request:
@@ -155,7 +158,7 @@ def facts_of(
     rows = db.execute(_DEBTORS_LOCKED if lock else _DEBTORS, {"keys": keys}).all()
     since = at - timedelta(days=2 + max((r.days + r.seconds // 86400 for r in pack.rules), default=0))
     contacts: dict[str, list[Contact]] = defaultdict(list)
-    for c in db.execute(_HISTORY, {"keys": keys, "since": since}):
+    for c in db.execute(_HISTORY, {"keys": keys, "since": since, "at": at}):
         contacts[c.debtor].append(Contact(c.at, Channel(c.channel), c.reached, c.outbound, c.loan, c.number, c.agency))
     promised = set(db.execute(_PROMISED, {"keys": keys, "today": today}).scalars())
     return {
