@@ -26,6 +26,7 @@ from voicebot.campaign.spec import WorkerStats
 from voicebot.cli.run import run_batch
 from voicebot.debtor.measure import measure_folder, percentile
 from voicebot.debtor.process import DebtorProcess
+from voicebot.demo.stage import at_any_hour
 from voicebot.reports.batch import disposition_of
 from voicebot.settings import PROJECT_ROOT, Settings, load_settings
 from voicebot.store import open_store
@@ -58,7 +59,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=2, help="calls per line")
     options = parser.parse_args()
     console = Console(width=max(150, Console().width))
-    levels = [_level(load_settings(), lines, options.calls) for lines in options.lines]
+    levels = [_level(at_any_hour(load_settings()), lines, options.calls) for lines in options.lines]
     console.print(_table(levels, "wheel from PyPI" if wheel else "own build of PJSIP"))
 
 

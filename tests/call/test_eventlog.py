@@ -95,7 +95,7 @@ def test_the_turns_can_be_logged_as_well(cls: type) -> None:
         | st.binary()
         | money
         | moments
-        | st.times(),
+        | st.times().map(lambda t: t.replace(fold=0)),  # of a wall clock's time alone, fold says nothing
         lambda inner: (
             st.lists(inner)
             | st.lists(inner).map(tuple)

@@ -48,5 +48,10 @@ def _pointed_at(settings: Settings, debtor_port: int, seat_port: int) -> Setting
         }
     )
     seats = settings.seats.model_copy(update={"addresses": (f"sip:8001@127.0.0.1:{seat_port}",)})
+    return at_any_hour(settings.model_copy(update={"sip": sip, "seats": seats}))
+
+
+def at_any_hour(settings: Settings) -> Settings:
+    """With rules for debtors that do not exist."""
     rules = settings.compliance.model_copy(update={"pack": str(SIMULATED_RULES)})
-    return settings.model_copy(update={"sip": sip, "seats": seats, "compliance": rules})
+    return settings.model_copy(update={"compliance": rules})
