@@ -75,7 +75,7 @@ def main() -> None:
     understander, ear, vad = understander_of(settings), make_asr(settings), make_vad(settings)
     recorded = _record(Speaker(settings), options.turns)
     own = turns.Timing()
-    fixed = turns.Timing(complete_ms=FIXED_MS, open_ms=FIXED_MS, hanging_ms=FIXED_MS)
+    fixed = turns.Timing(complete_ms=FIXED_MS, likely_ms=FIXED_MS, open_ms=FIXED_MS, hanging_ms=FIXED_MS)
     table = Table(title=f"{len(recorded)} turns, {understander.name}, {ear.name}, {vad.name}", title_justify="left")
     for column in ("", "cut off too early", "with a pause inside", "wait p50 ms", "p90 ms", "whole turns p50 ms"):
         table.add_column(column, justify="right" if column else "left")

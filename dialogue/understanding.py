@@ -51,6 +51,7 @@ class Completeness(StrEnum):
     """How finished a half-heard turn sounds; the endpointing waits accordingly."""
 
     COMPLETE = "complete"  # answers the pending question: a short silence ends the turn
+    LIKELY = "likely"  # a bare yes or no: an answer, and often the beginning of one
     OPEN = "open"  # may be finished or not
     HANGING = "hanging"  # ends in 那个, 我…, half a date: wait longer
 

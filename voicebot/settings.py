@@ -70,8 +70,9 @@ class Speech(_Section):
 class Turns(_Section):
     """Endpointing and barge-in, in milliseconds. How long silence may last is the call script's to say."""
 
-    complete_ms: int = 250  # silence that ends a turn which already answers the question
-    open_ms: int = 600
+    complete_ms: int = 320  # silence that ends a turn which already answers the question
+    likely_ms: int = 450  # ... with a bare yes or no, after which many go on
+    open_ms: int = 700
     hanging_ms: int = 1000
     duck_after_ms: int = 60  # speech over the robot before its voice is lowered
     stop_after_ms: int = 150  # ... and before it stops

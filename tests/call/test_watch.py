@@ -9,7 +9,7 @@ import pytest
 
 from voicebot.call.ticker import Ticker
 from voicebot.call.watchdog import Watchdog
-from voicebot.campaign.batch import split_lines
+from voicebot.campaign.group import split_lines
 
 
 class Call:

@@ -205,7 +205,7 @@ def test_without_bad_rows_there_is_no_reject_file_and_an_old_one_is_gone(tmp_pat
         (b"", "row 1: no column case_id/"),
         ("姓名,手机号\n".encode(), r"row 1: no column case_id/案件编号, product/产品, card_tail/卡尾号, amount"),
         (b"\xff\xfe" + HEADER.encode("utf-16-le"), "save it as 'CSV UTF-8'"),
-        (b"PK\x03\x04\xff\xff\xff", "neither UTF-8 nor GB18030"),
+        (b"PK\x03\x04\xff\xff\xff", "not an Excel workbook"),
         (f'{HEADER}\n{GOOD}\nD2,"open\n'.encode() + b"x" * 70_000, "row 3: .*quotation mark left open"),
     ],
 )

@@ -54,7 +54,7 @@ def test_large_amounts_go_to_a_person_after_a_week() -> None:
         (D.BUSY, at(24, 9, 20), "a"),  # after 15 minutes
         (D.NO_ANSWER, at(24, 14), "a"),  # in the next part of the day
         (D.POWERED_OFF, at(25, 14), "a"),  # on another day, at another time
-        (D.INVALID_NUMBER, at(25, 9), "b"),  # the other number, with the step's next day
+        (D.INVALID_NUMBER, at(24, 9, 6), "b"),  # the other number, at once
     ],
 )
 def test_a_dial_that_reached_nobody_is_tried_again_as_its_ending_says(ending: D, when: datetime, number: str) -> None:

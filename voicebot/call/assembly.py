@@ -18,6 +18,7 @@ def timing_of(settings: Settings) -> Timing:
     t = settings.turns
     return Timing(
         complete_ms=t.complete_ms,
+        likely_ms=t.likely_ms,
         open_ms=t.open_ms,
         hanging_ms=t.hanging_ms,
         duck_after_ms=t.duck_after_ms,

@@ -172,7 +172,8 @@ class Dialer:
         finally:
             preparing.cancel()
         if attempt_id is not None:
-            end = _attempt_end(attempted.outcome, given_up=self._stopping and attempted.result is None)
+            given_up = self._stopping and attempted.result is None
+            end = _attempt_end(attempted.outcome, attempted.disposition, given_up=given_up)
             await asyncio.to_thread(self._store.end_attempt, attempt_id, end)
         observer(_ended(attempted))
         return attempted
@@ -328,9 +329,9 @@ class CallLedger:
         self._store.book_callback(self._call_id, at, reason)
 
 
-def _attempt_end(o: CallOutcome, *, given_up: bool) -> AttemptEnd:
+def _attempt_end(o: CallOutcome, disposition: Disposition, *, given_up: bool) -> AttemptEnd:
     given_up = given_up and o.kind is OutcomeKind.CANCELLED
-    return AttemptEnd(o.kind.value, o.sip_code or None, o.q850_cause, o.early_media, given_up)
+    return AttemptEnd(o.kind.value, o.sip_code or None, o.q850_cause, o.early_media, given_up, disposition)
 
 
 def _ended(a: Attempted) -> News:

@@ -16,7 +16,7 @@ The floor is a pair, and TRANSITIONS lists every way each half can move (tests h
 A customer turn, end of speech to the robot's answer:
 
     speech ......|<- silence ->|
-                 ^ AskEars     ^ TakeTurn, after complete_ms, open_ms or hanging_ms: how finished the words sound
+                 ^ AskEars     ^ TakeTurn, after a wait that depends on how finished the words sound (Timing.wait_ms)
 
 Speech over the robot's voice:
 
@@ -87,8 +87,9 @@ TRANSITIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
 class Timing:
     """The waits, in milliseconds. See Settings.turns."""
 
-    complete_ms: int = 250
-    open_ms: int = 600
+    complete_ms: int = 320
+    likely_ms: int = 450
+    open_ms: int = 700
     hanging_ms: int = 1000
     duck_after_ms: int = 60
     stop_after_ms: int = 150
@@ -98,6 +99,7 @@ class Timing:
     def wait_ms(self, completeness: Completeness) -> int:
         return {
             Completeness.COMPLETE: self.complete_ms,
+            Completeness.LIKELY: self.likely_ms,
             Completeness.OPEN: self.open_ms,
             Completeness.HANGING: self.hanging_ms,
         }[completeness]

@@ -8,12 +8,18 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True, slots=True)
 class WorkerSpec:
-    """One worker's share of a batch. `settings`: Settings as JSON."""
+    """What a worker does. `settings`: Settings as JSON.
 
-    batch_id: int
-    script: str
+    Either one batch, every case once by `script`; or the running campaigns, of which `campaign` may name one. Without
+    `until_done` a worker goes on for ever and waits for what becomes due.
+    """
+
     lines: int
     settings: str
+    batch_id: int | None = None
+    script: str | None = None
+    campaign: str | None = None
+    until_done: bool = True
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -1,8 +1,8 @@
-"""A worker process: claims due cases of one batch and calls them on its own lines until none is left.
+"""A worker process: plans and claims due cases, of one batch or of the running campaigns, and calls them on its lines.
 
-Run by `voicebot.campaign.batch` as `python -m voicebot.campaign.worker`. The first line of its standard input is a
-WorkerSpec as JSON; it prints one JSON line per piece of news; the line `stop`, or the end of the input, asks it to end
-its calls politely, SIGTERM to end them at once.
+Run by `voicebot.campaign.group` as `python -m voicebot.campaign.worker`. The first line of its standard input is a
+WorkerSpec as JSON; it prints one JSON line per piece of news. The line `drain` has it take no more cases and finish its
+calls; the line `stop`, or the end of the input, asks it to end them politely, SIGTERM to end them at once.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ import threading
 import time
 
 from dialogue.rendering import case_clauses, likely_clauses
-from dialogue.script import Script
 from voicebot.call.dialer import Dialer
 from voicebot.call.news import News
 from voicebot.campaign.scripts import find_script
 from voicebot.campaign.spec import WorkerSpec, WorkerStats
 from voicebot.settings import Settings
 from voicebot.store import AttemptEnd, Claim, Store, StoreError, open_store
+from voicebot.strategy.loader import StrategyError, current_strategy
+from voicebot.strategy.model import Strategy
 
 POLL_S = 0.5
 STOP_REASON = "batch stopped"
@@ -52,19 +53,19 @@ def _tell_supervisor() -> None:
 class Worker:
     """One process' share of a batch."""
 
-    def __init__(self, spec: WorkerSpec, settings: Settings, store: Store, dialer: Dialer, script: Script) -> None:
+    def __init__(self, spec: WorkerSpec, settings: Settings, store: Store, dialer: Dialer) -> None:
         self._spec = spec
         self._settings = settings
         self._store = store
         self._dialer = dialer
-        self._script = script
         self._boot = f"worker-{secrets.token_hex(6)}"
         self._running: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
+        self._hurried = False
         self._ending: asyncio.Task[None] | None = None
 
     async def work(self) -> None:
-        """Return when the batch has no case left to call, or after a stop once the running calls have ended."""
+        """Return when nothing is left to call, or after a stop once the running calls have ended."""
         leases = asyncio.create_task(self._keep_leases())
         try:
             while not self._stopping and not await self._take_cases():
@@ -76,27 +77,42 @@ class Worker:
 
     async def _take_cases(self) -> bool:
         """Claim as many cases as there are free lines, none while the running calls keep the machine busy. True when
-        the batch is finished."""
+        nothing is left to do."""
         free = self._spec.lines - len(self._running)
         if self._running and self._dialer.ticker.is_late:
             free = 0
         try:
-            claims = (
-                await asyncio.to_thread(self._store.claim_due, self._boot, free, self._spec.batch_id) if free else []
-            )
+            claims = await asyncio.to_thread(self._claim, free) if free else []
             for claim in claims:
                 self._running[claim.attempt_id] = asyncio.create_task(self._call(claim))
-            if claims or self._running:
+            if claims or self._running or not self._spec.until_done:
                 return False
-            return (await asyncio.to_thread(self._store.batch_progress, self._spec.batch_id)).finished
+            return await asyncio.to_thread(self._finished)
         except StoreError as e:
             say(News(kind="trouble", text=f"the database does not answer, running calls go on: {e}"))
             return False
 
+    def _claim(self, free: int) -> list[Claim]:
+        if self._spec.batch_id is not None:
+            return self._store.claim_due(self._boot, free, self._spec.batch_id)
+        self._store.plan_due(_strategy, self._spec.campaign)
+        return self._store.claim_for_campaigns(self._boot, free, self._spec.campaign)
+
+    def _finished(self) -> bool:
+        if self._spec.batch_id is not None:
+            return self._store.batch_progress(self._spec.batch_id).finished
+        names = [self._spec.campaign] if self._spec.campaign else [c.name for c in self._store.campaigns()]
+        return all(self._store.campaign_progress(name).finished for name in names)
+
+    def drain(self) -> None:
+        """Take no more cases; the running calls go on to their ends."""
+        self._stopping = True
+
     def stop(self) -> None:
         """Take no more cases; ask the running calls for a polite end."""
-        if not self._stopping:
-            self._stopping = True
+        self._stopping = True
+        if not self._hurried:
+            self._hurried = True
             self._dialer.hurry(STOP_REASON)
 
     def end_now(self) -> None:
@@ -120,11 +136,12 @@ class Worker:
 
         try:
             case, now = claim.case, self._dialer.now()
-            clauses = (*case_clauses(self._script, case, now), *likely_clauses(self._script, case, now, limit=12))
+            script = find_script(claim.script, self._settings)
+            clauses = (*case_clauses(script, case, now), *likely_clauses(script, case, now, limit=12))
             attempted = await self._dialer.place(
                 claim.dial_uri(self._settings.sip.trunk),
                 case,
-                self._script,
+                script,
                 say,
                 attempt_id=claim.attempt_id,
                 clauses=clauses,
@@ -159,12 +176,19 @@ class Worker:
                 say(News(kind="trouble", text=f"leases not renewed: {e}"))
 
 
+def _strategy(name: str) -> Strategy | None:
+    try:
+        return current_strategy(name)
+    except StrategyError as e:
+        say(News(kind="trouble", text=f"its campaigns are not planned: {e}"))
+        return None
+
+
 async def main(spec: WorkerSpec) -> None:
     settings = Settings.model_validate_json(spec.settings)
-    script = find_script(spec.script, settings)
     with await asyncio.to_thread(open_store, settings) as store:
         async with Dialer(settings, store) as dialer:
-            worker = Worker(spec, settings, store, dialer, script)
+            worker = Worker(spec, settings, store, dialer)
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGTERM, worker.end_now)
             orders = asyncio.create_task(_take_orders(worker))
@@ -196,7 +220,9 @@ async def _take_orders(worker: Worker) -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while True:
         line = await reader.readline()
-        if not line or line.strip() == b"stop":
+        if line.strip() == b"drain":
+            worker.drain()
+        elif not line or line.strip() == b"stop":
             worker.stop()
             return
 

@@ -2,6 +2,7 @@
 
 from voicebot.cases.importer import CaseFile, load_case
 from voicebot.cases.model import CaseRow
+from voicebot.cases.payments import PaymentFile, PaymentRow
 from voicebot.cases.rows import CasesError, RowError
 
-__all__ = ["CaseFile", "CaseRow", "CasesError", "RowError", "load_case"]
+__all__ = ["CaseFile", "CaseRow", "CasesError", "PaymentFile", "PaymentRow", "RowError", "load_case"]

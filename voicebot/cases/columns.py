@@ -30,6 +30,9 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "due_date": ("due_date", "到期日", "还款日", "到期日期"),
     "priority": ("priority", "优先级"),
     "debtor": ("debtor", "客户号", "客户编号"),
+    "risk": ("risk", "风险等级", "风险"),
+    "other_phones": ("other_phones", "备用电话", "其他电话", "备用手机"),
+    "contact_phones": ("contact_phones", "联系人电话", "紧急联系人电话"),
 }
 """The names a column may carry in the header, by the field it fills."""
 
@@ -86,6 +89,11 @@ def phone(cell: str) -> str:
     if number is None or not phonenumbers.is_valid_number(number):
         raise CellError(f"{text} is not a number that exists; 11 digits expected, or area code and number")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def phones(cell: str) -> tuple[str, ...]:
+    """Several numbers, between commas, semicolons, slashes or 、; each once."""
+    return tuple(dict.fromkeys(phone(part) for part in re.split(r"[,;/、|]+", plain(cell)) if part.strip()))
 
 
 def sip_uri(cell: str) -> str:

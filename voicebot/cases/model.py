@@ -30,12 +30,23 @@ class CaseRow:
     sip_uri: str | None = None
     priority: int = 0
     debtor: str | None = None  # the bank's number of the person: one for all their loans; without it the phone's
+    risk: str = ""  # the bank's risk tier
+    other_phones: tuple[str, ...] = ()  # the debtor's own, called when the first is dead
+    contact_phones: tuple[str, ...] = ()  # of people who are not the debtor: kept, never called by the robot
 
     @property
     def debtor_key(self) -> str:
         key = self.debtor or self.phone or self.sip_uri
         assert key is not None, "one of phone and sip_uri is always there"
         return key
+
+    @property
+    def other_phones_text(self) -> str:
+        return " ".join(self.other_phones)
+
+    @property
+    def contact_phones_text(self) -> str:
+        return " ".join(self.contact_phones)
 
     def facts(self, today: date) -> CaseFacts:
         """What the dialogue may know of it on that day."""

@@ -61,6 +61,9 @@ def read_row(
         "due_date": take("due_date", lambda cell: columns.due_date(cell, today)),
         "priority": take("priority", columns.priority, 0),
         "debtor": take("debtor", columns.required_text),
+        "risk": take("risk", columns.plain, ""),
+        "other_phones": take("other_phones", columns.phones, ()),
+        "contact_phones": take("contact_phones", columns.phones, ()),
     }
     failed = {e.column for e in errors}
     if not failed & {name_of("phone"), name_of("sip_uri")} and not (found["phone"] or found["sip_uri"]):

@@ -16,7 +16,7 @@ from telephony import TelephonyError
 from voicebot.call.eventlog import LogError
 from voicebot.call.recording import RecordingError
 from voicebot.call.replay import ReplayError
-from voicebot.campaign.batch import BatchFailed
+from voicebot.campaign.group import WorkersFailed
 from voicebot.cases import CasesError
 from voicebot.compliance import PackError
 from voicebot.debtor.persona import PersonaError
@@ -39,7 +39,7 @@ USER_ERRORS: tuple[type[Exception], ...] = (
     VoiceError,
     StoreError,
     WeightsError,
-    BatchFailed,
+    WorkersFailed,
     LogError,
     ReplayError,
     RecordingError,

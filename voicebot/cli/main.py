@@ -10,6 +10,10 @@ import typer
 COMMANDS = (
     "call",
     "run",
+    "campaign",
+    "batch",
+    "payments",
+    "worker",
     "chat",
     "understand",
     "converse",
@@ -27,6 +31,8 @@ COMMANDS = (
     "demo",
 )
 
+MODULES = {"payments": "batch"}  # a command that lives with another
+
 app = typer.Typer(
     name="voicebot",
     help="An open voice robot for loan collection: calls over SIP, speaks Mandarin, books promises to pay.",
@@ -43,8 +49,8 @@ def _voicebot() -> None:
 def main() -> None:
     # A command that is named is the only one imported: `voicebot models` works where the SIP library does not.
     named = tuple(arg for arg in sys.argv[1:2] if arg in COMMANDS)
-    for name in named or COMMANDS:
-        importlib.import_module(f"voicebot.cli.{name}").register(app)
+    for name in named or tuple(c for c in COMMANDS if c not in MODULES):
+        importlib.import_module(f"voicebot.cli.{MODULES.get(name, name)}").register(app)
     app()
 
 

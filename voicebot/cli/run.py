@@ -16,8 +16,9 @@ from rich.markup import escape
 
 from dialogue.rendering import all_fixed_clauses, case_clauses, day_clauses, likely_clauses
 from voicebot.call.news import News, Observer
-from voicebot.campaign.batch import BatchRun
+from voicebot.campaign.group import WorkerGroup
 from voicebot.campaign.scripts import find_script
+from voicebot.campaign.spec import WorkerSpec
 from voicebot.cases import CaseFile
 from voicebot.cli.common import ConfigOption, ScriptOption, console, errors, settings_or_fail, user_errors
 from voicebot.cli.prepare import prepare_voice
@@ -106,25 +107,27 @@ def run_batch(
                     if observer is not None:
                         observer(news)
 
-                stopped = asyncio.run(_drive(BatchRun(loaded.batch_id, script_name, lines, settings, show)))
+                work = WorkerSpec(lines, settings.model_dump_json(), loaded.batch_id, script_name)
+                stopped = asyncio.run(drive(WorkerGroup(work, show)))
         return _report(store, settings, loaded.batch_id, stopped, report)
 
 
-async def _drive(batch: BatchRun) -> bool:
+async def drive(group: WorkerGroup) -> bool:
+    """Run the workers; True when Ctrl-C or SIGTERM stopped them."""
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        batch.observer(News("", "trouble", text="正在礼貌结束通话……再按一次 Ctrl-C 立即结束"))
-        batch.stop()
+        group.observer(News("", "trouble", text="正在礼貌结束通话……再按一次 Ctrl-C 立即结束"))
+        group.stop()
 
     loop.add_signal_handler(signal.SIGINT, stop)
     loop.add_signal_handler(signal.SIGTERM, stop)
     try:
-        await batch.run()
+        await group.run()
     finally:
         loop.remove_signal_handler(signal.SIGINT)
         loop.remove_signal_handler(signal.SIGTERM)
-    return batch.stopping
+    return group.stopping
 
 
 def _report(store: Store, settings: Settings, batch_id: int, stopped: bool, path: Path | None) -> BatchDone:

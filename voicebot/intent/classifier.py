@@ -3,6 +3,7 @@
 The folder of a model:
     model.onnx     int8 weights; inputs pieces, grams, pending; outputs acts, primary, finished (logits)
     pieces.tsv     the vocabulary, as `voicebot.intent.pieces` reads it
+    ending.npz     whether the turn is over, beside the network's guess (`voicebot.intent.ending`)
     model.json     what else belongs to it: acts, pending questions, thresholds, temperature, what it was trained on
 """
 
@@ -19,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dialogue.acts import PRIMARY_RANK, Act, Pending
+from voicebot.intent.ending import NETWORK_SHARE, Ending
 from voicebot.intent.pieces import PAD, Vocabulary, grams
 from voicebot.intent.quality import CRITICAL
 
@@ -63,6 +65,7 @@ class IntentClassifier:
             self._thresholds = np.array([facts["thresholds"][a] for a in self.acts], np.float32)
             self._temperature = float(facts["temperature"])
             self.vocabulary = Vocabulary.read(folder / PIECES)
+            self._ending = Ending.read(folder)
             network = (folder / NETWORK).read_bytes()
         except (OSError, ValueError, KeyError) as e:
             raise ModelError(f"{folder}: not an intent model ({type(e).__name__}: {e}); {way_out}") from e
@@ -135,7 +138,9 @@ class IntentClassifier:
             "pending": np.array([self._pending[pending] for _, pending in turns], np.int64),
         }
         acts, primary, finished = self._session.run(["acts", "primary", "finished"], inputs)
-        return _sigmoid(acts), _softmax(primary / self._temperature), _sigmoid(finished)
+        ended = np.array([self._ending.logit(text, pending) for text, pending in turns], np.float32)
+        over = _sigmoid(ended + NETWORK_SHARE * finished)
+        return _sigmoid(acts), _softmax(primary / self._temperature), over
 
 
 def padded(rows: Sequence[Sequence[int]]) -> npt.NDArray[np.int64]:

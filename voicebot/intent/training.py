@@ -25,6 +25,8 @@ from dialogue.acts import Act, Pending
 from voicebot.intent.base import BaseEncoder
 from voicebot.intent.classifier import FACTS, NETWORK, PIECES, padded
 from voicebot.intent.data import Example
+from voicebot.intent.ending import Ending
+from voicebot.intent.ending import learn as ending_of
 from voicebot.intent.network import IntentNetwork, Shape
 from voicebot.intent.noise import beginning, spoil
 from voicebot.intent.pieces import Vocabulary, grams
@@ -120,13 +122,17 @@ def train(
     assert isinstance(final, IntentNetwork)
     final.cpu().eval()
     acts, primary = logits(final, vocabulary, held)[:2]
-    return Trained(final, vocabulary, shape, plan, len(learn), _temperature(primary, held), _thresholds(acts, held))
+    ending = ending_of(learn, plan.seed)
+    return Trained(
+        final, vocabulary, ending, shape, plan, len(learn), _temperature(primary, held), _thresholds(acts, held)
+    )
 
 
 @dataclass(frozen=True)
 class Trained:
     network: IntentNetwork
     vocabulary: Vocabulary
+    ending: Ending
     shape: Shape
     plan: Plan
     learned_from: int
@@ -152,6 +158,7 @@ class Trained:
         exact.unlink()
         prepared.unlink()
         self.vocabulary.write(folder / PIECES)
+        self.ending.write(folder)
         told = {
             "acts": ACTS,
             "pending": PENDING,

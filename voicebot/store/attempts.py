@@ -6,6 +6,7 @@
         v                           v
       lost (case open again)     unknown (case failed) --end, late--> done
 
+A case of a campaign is marked to_plan wherever another would be open, failed or done: its strategy goes on from there.
 All leases are judged by the database's clock, so the workers' clocks do not matter. Locks are taken attempt first,
 then case; a claim takes cases nobody holds and adds attempts nobody knows.
 """
@@ -67,8 +68,10 @@ _REAP = text(
         FROM over WHERE a.id = over.id
         RETURNING a.case_pk, a.number, a.state
     ), freed AS (
-        UPDATE cases c SET status = CASE j.state WHEN 'lost' THEN 'open' ELSE 'failed' END
-        FROM judged j WHERE c.id = j.case_pk AND c.attempts = j.number AND c.status = 'claimed'
+        UPDATE cases c SET status = CASE WHEN b.campaign_id IS NOT NULL THEN 'to_plan'
+                                         WHEN j.state = 'lost' THEN 'open' ELSE 'failed' END
+        FROM judged j, batches b
+        WHERE c.id = j.case_pk AND c.attempts = j.number AND c.status = 'claimed' AND b.id = c.batch_id
     )
     SELECT count(*) FILTER (WHERE state = 'lost') AS lost, count(*) FILTER (WHERE state = 'unknown') AS unknown
     FROM judged
@@ -88,8 +91,9 @@ _RELEASE = text(
         UPDATE attempts SET state = 'lost' WHERE id = :id AND boot = :boot AND state = 'permitted'
         RETURNING case_pk, number
     )
-    UPDATE cases c SET status = 'open' FROM given_up g
-    WHERE c.id = g.case_pk AND c.attempts = g.number AND c.status = 'claimed'
+    UPDATE cases c SET status = CASE WHEN b.campaign_id IS NULL THEN 'open' ELSE 'to_plan' END
+    FROM given_up g, batches b
+    WHERE c.id = g.case_pk AND c.attempts = g.number AND c.status = 'claimed' AND b.id = c.batch_id
     """
 )
 
@@ -103,12 +107,16 @@ _END = text(
     WITH ended AS (
         UPDATE attempts
         SET state = 'done', ended_at = now(), kind = :kind, sip_code = :sip_code, q850_cause = :q850_cause,
-            early_media = :early_media
+            early_media = :early_media, disposition = :disposition
         WHERE id = :id AND state IN ('dialing', 'unknown')
         RETURNING case_pk, number
     ), closed AS (
-        UPDATE cases c SET status = :status FROM ended e
-        WHERE c.id = e.case_pk AND c.attempts = e.number AND c.status IN ('claimed', 'failed')
+        UPDATE cases c SET status = CASE WHEN b.campaign_id IS NULL THEN :status ELSE 'to_plan' END
+        FROM ended e, batches b
+        WHERE c.id = e.case_pk AND c.attempts = e.number AND b.id = c.batch_id
+          -- A late ending: the strategy thinks again about what it planned without it.
+          AND (c.status IN ('claimed', 'failed')
+               OR b.campaign_id IS NOT NULL AND c.status IN ('to_plan', 'open', 'waiting', 'to_send', 'done', 'handed'))
     )
     SELECT count(*) FROM ended
     """
@@ -128,6 +136,7 @@ def end(db: Connection, *, attempt_id: str, outcome: AttemptEnd) -> bool:
         "sip_code": outcome.sip_code,
         "q850_cause": outcome.q850_cause,
         "early_media": outcome.early_media,
+        "disposition": outcome.disposition.value if outcome.disposition else None,
         "status": _status_after(outcome).value,
     }
     return bool(db.execute(_END, values).scalar_one())

@@ -18,10 +18,10 @@ from voicebot.store.tables import batches
 SOON_S = 900.0  # a case that may be called again within this time keeps its batch running
 
 
-def open_batch(db: Connection, name: str, sha256: str, script: str, round_: str) -> int:
-    """The batch of that file, script and round; made on first sight."""
+def open_batch(db: Connection, name: str, sha256: str, script: str, round_: str, campaign_id: int | None = None) -> int:
+    """The batch of that file, script and round; made on first sight. In a campaign the round is the campaign's."""
     key = {"sha256": sha256, "script": script, "round": round_}
-    db.execute(insert(batches).values(name=name, **key).on_conflict_do_nothing())
+    db.execute(insert(batches).values(name=name, campaign_id=campaign_id, **key).on_conflict_do_nothing())
     found = select(batches.c.id).filter_by(**key)
     return int(db.execute(found).scalar_one())
 
@@ -40,30 +40,61 @@ _COLUMNS = {
     "due_date": "DATE",
     "priority": "INTEGER",
     "debtor_key": "TEXT",
+    "risk": "TEXT",
+    "other_phones_text": "TEXT",
+    "contact_phones_text": "TEXT",
 }
-"""Of a CaseRow, in the order of _ADD."""
+"""Of a CaseRow."""
 
-_ADD = text(
-    f"""
+_GIVEN = f"""
     WITH given AS (
         SELECT * FROM unnest({", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _COLUMNS.items())})
             AS g ({", ".join(_COLUMNS)})
     ), people AS (
         INSERT INTO debtors (key) SELECT DISTINCT debtor_key FROM given ORDER BY 1 ON CONFLICT DO NOTHING
-    ), added AS (
-        INSERT INTO cases (batch_id, case_id, name, gender, phone, sip_uri, bank, product, card_tail,
-                           amount_due, min_amount, due_date, priority, debtor)
-        SELECT :batch, * FROM given ON CONFLICT DO NOTHING RETURNING id
+    )"""
+_INTO = """
+        INSERT INTO cases (batch_id, case_id, name, gender, phone, sip_uri, bank, product, card_tail, amount_due,
+                           min_amount, due_date, priority, debtor, risk, other_phones, contact_phones, status)
+        SELECT :batch, case_id, name, gender, phone, sip_uri, bank, product, card_tail, amount_due, min_amount,
+               due_date, priority, debtor_key, risk, string_to_array(other_phones_text, ' '),
+               string_to_array(contact_phones_text, ' '), CAST(:status AS TEXT)"""
+_ADD = text(
+    f"""{_GIVEN}, added AS ({_INTO}
+        FROM given ON CONFLICT DO NOTHING RETURNING id
+    )
+    SELECT count(*) FROM added
+    """
+)
+_ADD_TO_CAMPAIGN = text(
+    f"""{_GIVEN}, known AS (
+        SELECT c.id, c.case_id, c.batch_id, c.status FROM cases c JOIN batches b ON b.id = c.batch_id
+        WHERE b.campaign_id = :campaign AND c.case_id IN (SELECT case_id FROM given)
+    ), renewed AS (
+        -- A newer file names a case that is here: what it says holds from now on, the history stays.
+        UPDATE cases c SET
+            batch_id = :batch, name = g.name, gender = g.gender, phone = g.phone, sip_uri = g.sip_uri,
+            amount_due = g.amount_due, min_amount = g.min_amount, due_date = g.due_date, priority = g.priority,
+            risk = g.risk, other_phones = string_to_array(g.other_phones_text, ' '),
+            contact_phones = string_to_array(g.contact_phones_text, ' '), paid = 0, closed_at = NULL,
+            status = CASE WHEN c.status = 'claimed' THEN c.status ELSE 'to_plan' END
+        FROM given g, known k WHERE k.case_id = g.case_id AND c.id = k.id AND k.batch_id < :batch
+    ), added AS ({_INTO}
+        FROM given WHERE case_id NOT IN (SELECT case_id FROM known) ON CONFLICT DO NOTHING RETURNING id
     )
     SELECT count(*) FROM added
     """
 )
 
 
-def add_cases(db: Connection, batch_id: int, rows: Sequence[CaseRow]) -> int:
-    """How many of the rows were new."""
+def add_cases(db: Connection, batch_id: int, rows: Sequence[CaseRow], campaign_id: int | None = None) -> int:
+    """How many of the rows were new. In a campaign a case that an older file brought takes on what this one says."""
     values: dict[str, object] = {name: [getattr(r, name) for r in rows] for name in _COLUMNS}
-    return int(db.execute(_ADD, values | {"batch": batch_id}).scalar_one())
+    values |= {"batch": batch_id, "status": CaseStatus.OPEN.value}
+    if campaign_id is None:
+        return int(db.execute(_ADD, values).scalar_one())
+    values |= {"campaign": campaign_id, "status": CaseStatus.TO_PLAN.value}
+    return int(db.execute(_ADD_TO_CAMPAIGN, values).scalar_one())
 
 
 _PROGRESS = text(

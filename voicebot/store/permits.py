@@ -19,6 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
 
@@ -35,8 +36,9 @@ from voicebot.compliance import (
     Status,
     judge,
 )
+from voicebot.store import campaigns
 from voicebot.store.errors import NotFound
-from voicebot.store.records import Claim
+from voicebot.store.records import Campaign, Claim
 
 ROUNDS = 16  # transactions of one claim, as long as cases are refused
 _MOST_AT_ONCE = 64  # cases judged in a transaction: a night's refusals must not hold locks for long
@@ -44,7 +46,12 @@ _WOKEN = 256
 
 _WAKE = text(
     """
-    UPDATE cases SET status = 'open' WHERE id IN (
+    UPDATE cases SET status = CASE
+        -- What the gate put off may have become pointless meanwhile: the strategy is asked again.
+        WHEN step IS NOT NULL AND (refused_by IS NOT NULL OR means IN ('person', 'agency', 'mediation', 'litigation'))
+            THEN 'to_plan'
+        WHEN coalesce(means, 'voice') = 'voice' THEN 'open' ELSE 'to_send' END
+    WHERE id IN (
         SELECT id FROM cases WHERE batch_id = :batch AND status = 'waiting' AND not_before <= :at
         ORDER BY not_before LIMIT :k FOR UPDATE SKIP LOCKED)
     """
@@ -57,6 +64,7 @@ _DUE = text(
     FOR UPDATE OF c SKIP LOCKED
     """
 )
+_PLAN_AGAIN = text("UPDATE cases SET status = 'to_plan' WHERE id = ANY(:cases)")
 _DEBTORS = text("SELECT * FROM debtors WHERE key = ANY(:keys) ORDER BY key")
 _DEBTORS_LOCKED = text("SELECT * FROM debtors WHERE key = ANY(:keys) ORDER BY key FOR UPDATE")
 _HISTORY = text(
@@ -66,7 +74,7 @@ _HISTORY = text(
            CASE WHEN a.state = 'permitted' THEN greatest(a.created_at, CAST(:at AS TIMESTAMPTZ))
                 ELSE coalesce(a.dialed_at, a.created_at) END AS at,
            CASE WHEN a.state = 'done' THEN a.kind = 'answered' END AS reached,
-           c.case_id AS loan, coalesce(c.phone, c.sip_uri) AS number, '' AS agency
+           c.case_id AS loan, coalesce(a.dialed, c.phone, c.sip_uri) AS number, '' AS agency
     FROM cases c JOIN attempts a ON a.case_pk = c.id
     WHERE c.debtor = ANY(:keys) AND a.state <> 'lost' AND a.created_at >= :since
     UNION ALL
@@ -84,11 +92,12 @@ _BOOK = text(
     """
     WITH taken AS (
         UPDATE cases SET status = 'claimed', attempts = attempts + 1, not_before = NULL, refused_by = NULL
-        WHERE id = :case_pk RETURNING id, attempts
+        WHERE id = :case_pk RETURNING id, attempts, step, again, number
     ), attempt AS (
-        INSERT INTO attempts (id, case_pk, number, state, boot, lease_until, valid_until, created_at)
+        INSERT INTO attempts (
+            id, case_pk, number, state, boot, lease_until, valid_until, created_at, step, again, dialed)
         SELECT id || ':' || attempts, id, attempts, 'permitted', :boot,
-               now() + make_interval(secs => :lease_s), :valid_until, :at
+               now() + make_interval(secs => :lease_s), :valid_until, :at, step, again, coalesce(number, :number)
         FROM taken RETURNING id, case_pk
     ), kept AS (
         INSERT INTO permits (case_pk, attempt_id, at, pack, version)
@@ -118,8 +127,9 @@ class Claimer:
     boot: str
     lease_s: float
     pack: Pack
-    today: date
+    zone: ZoneInfo  # the bank's
     now: datetime | None = None
+    campaign: Campaign | None = None  # whose lines are not to be passed
 
 
 def claim(db: Connection, by: Claimer, k: int) -> tuple[list[Claim], int]:
@@ -127,13 +137,22 @@ def claim(db: Connection, by: Claimer, k: int) -> tuple[list[Claim], int]:
 
     One round only: a transaction that locked more debtors after its first ones could wait for one that does the same.
     """
-    at = by.now or db.execute(text("SELECT clock_timestamp()")).scalar_one()
+    at = (by.now or db.execute(text("SELECT clock_timestamp()")).scalar_one()).astimezone(by.zone)
+    today = at.date()
+    if by.campaign is not None and (free := campaigns.free_lines(db, by.campaign)) is not None:
+        k = min(k, free)
+        if not k:
+            return [], 0
     db.execute(_WAKE, {"batch": by.batch_id, "at": at, "k": _WOKEN})
     due = db.execute(_DUE, {"batch": by.batch_id, "k": min(k, _MOST_AT_ONCE)}).all()
     if not due:
         return [], 0
     claims = []
-    known = facts_of(db, {row.debtor for row in due}, by.pack, at, by.today, lock=True)
+    stale = [row.id for row in due if _is_stale(row, at)]
+    if stale:
+        db.execute(_PLAN_AGAIN, {"cases": stale})
+        due = [row for row in due if row.id not in set(stale)]
+    known = facts_of(db, {row.debtor for row in due}, by.pack, at, today, lock=True)
     for row in due:
         request = request_for(row, at)
         judged = judge(by.pack, known[row.debtor], request)
@@ -142,12 +161,23 @@ def claim(db: Connection, by: Claimer, k: int) -> tuple[list[Claim], int]:
             known[row.debtor] = _contacted(known[row.debtor], request)
         else:
             _put_off(db, row.id, judged, at)
-    return claims, len(due)
+    return claims, len(due) + len(stale)
+
+
+def _is_stale(case: Any, at: datetime) -> bool:
+    """Was this planned for a day that has passed, while no line was free?"""
+    if case.step is None or case.not_before is None:
+        return False
+    return bool(case.not_before.astimezone(at.tzinfo).date() < at.date())
 
 
 def request_for(case: Any, at: datetime) -> Request:
     """The wish to call this case's number for this case's loan."""
-    return Request(at, Channel.VOICE, loan=case.case_id, number=case.phone or case.sip_uri)
+    return Request(at, Channel.VOICE, loan=case.case_id, number=_number(case))
+
+
+def _number(case: Any) -> str:
+    return str(case.number or case.sip_uri or case.phone)
 
 
 def facts_of(
@@ -192,16 +222,18 @@ def _book(db: Connection, by: Claimer, row: Any, permit: Permit, at: datetime) -
         "at": at,
         "pack": permit.pack,
         "version": permit.version,
+        "number": _number(row),
     }
     attempt_id = db.execute(_BOOK, values).scalar_one()
     return Claim(
         attempt_id=attempt_id,
         batch_id=row.batch_id,
-        case=_case(row).facts(by.today),
+        case=_case(row).facts(at.date()),
         phone=row.phone,
         sip_uri=row.sip_uri,
-        script=row.script,
+        script=row.content or row.script,
         valid_until=permit.valid_until,
+        number=row.number,
     )
 
 
@@ -225,8 +257,9 @@ def _case(row: Any) -> CaseRow:
         bank=row.bank,
         product=row.product,
         card_tail=row.card_tail,
-        amount_due=row.amount_due,
-        min_amount=row.min_amount,
+        amount_due=(owed := row.amount_due - row.paid),
+        # What was paid counts against the smallest part first; once that is covered, the rest is asked for.
+        min_amount=max(row.min_amount - row.paid, 0) or owed,
         due_date=row.due_date,
         phone=row.phone,
         sip_uri=row.sip_uri,
@@ -254,7 +287,10 @@ _REMOVE = {
 }
 _LOCK_CASES = text("SELECT id FROM cases WHERE debtor = :key AND status IN ('held', 'waiting') ORDER BY id FOR UPDATE")
 _FREE = text(
-    "UPDATE cases SET status = 'open', not_before = NULL WHERE debtor = :key AND status IN ('held', 'waiting')"
+    """
+    UPDATE cases c SET status = CASE WHEN b.campaign_id IS NULL THEN 'open' ELSE 'to_plan' END, not_before = NULL
+    FROM batches b WHERE b.id = c.batch_id AND c.debtor = :key AND c.status IN ('held', 'waiting')
+    """
 )
 
 

@@ -19,6 +19,10 @@ class CaseStatus(StrEnum):
     FAILED = "failed"  # it could not be dialled, or nobody knows how the attempt ended
     WAITING = "waiting"  # may not be contacted before a moment that is known
     HELD = "held"  # may not be contacted, and waiting alone changes nothing
+    TO_PLAN = "to_plan"  # something happened: the strategy says what comes next
+    TO_SEND = "to_send"  # a message is due
+    HANDED = "handed"  # somebody else has it: a person, an agency, those who look for people
+    CLOSED = "closed"  # nothing is owed any more
 
 
 class AttemptState(StrEnum):
@@ -49,17 +53,20 @@ class Claim:
     sip_uri: str | None  # called instead of the phone
     script: str
     valid_until: datetime | None = None  # the permit's: no dial from then on, and an open call says goodbye
+    number: str | None = None  # the one that the strategy chose: E.164, or a SIP address
 
     def dial_uri(self, trunk: str) -> str:
         """The SIP URI to call; `trunk` as in the settings: sip:{phone}@carrier.example."""
-        return self.sip_uri or trunk.format(phone=self.phone)
+        chosen = self.number or self.sip_uri or self.phone
+        return chosen if chosen and chosen.startswith(("sip:", "sips:")) else trunk.format(phone=chosen)
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptEnd:
     """How the attempt ended on the line. `kind` is telephony's OutcomeKind by its value.
 
-    `given_up`: we stopped before anybody could answer; the case is open again.
+    `given_up`: we stopped before anybody could answer; the case is open again. `disposition`: what the business calls
+    it, where that is known; the strategy goes by it.
     """
 
     kind: str
@@ -67,6 +74,7 @@ class AttemptEnd:
     q850_cause: int | None = None
     early_media: bool = False
     given_up: bool = False
+    disposition: Disposition | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,16 +145,52 @@ class BatchProgress:
     failed: int
     waiting: int = 0
     held: int = 0
+    to_plan: int = 0
+    to_send: int = 0
+    handed: int = 0
+    closed: int = 0
     soon: int = 0  # of those waiting: due within minutes
 
     @property
     def total(self) -> int:
-        return self.open + self.claimed + self.done + self.failed + self.waiting + self.held
+        return sum(getattr(self, status.value) for status in CaseStatus)
 
     @property
     def finished(self) -> bool:
         """Nothing more can be called soon; some may wait for another time of the day."""
-        return not self.soon and not self.open and not self.claimed
+        return not self.soon and not self.open and not self.claimed and not self.to_plan
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """Batches of cases that one strategy follows."""
+
+    campaign_id: int
+    name: str
+    strategy: str  # a name in config/strategies, or a file
+    state: str  # running, paused, stopped
+    priority: int
+    lines: int | None  # calls at the same time over all workers
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewPayment:
+    """Money that came in. `reference` is the payment's number at its source: the same one twice is one."""
+
+    reference: str
+    case_id: str
+    amount: Decimal  # yuan
+    paid_at: datetime
+    source: str = "bank"
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentsLoaded:
+    new: int
+    already: int
+    unknown: int  # for a case that is not here (they are kept)
+    closed: int  # cases that owe nothing any more
 
 
 @dataclass(frozen=True, slots=True)

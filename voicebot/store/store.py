@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import astuple
 from datetime import datetime
 from types import TracebackType
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import Connection
+
 from voicebot.cases.model import CaseRow
 from voicebot.compliance import Contact, Facts, Pack, Request, load_pack
 from voicebot.settings import Settings
-from voicebot.store import attempts, batches, calls, permits
+from voicebot.store import attempts, batches, calls, campaigns, payments, permits, planning
 from voicebot.store.connection import Database
 from voicebot.store.permits import Claimer
 from voicebot.store.records import (
@@ -25,9 +28,12 @@ from voicebot.store.records import (
     BatchLoaded,
     BatchProgress,
     CallEnd,
+    Campaign,
     Claim,
     NewCall,
+    NewPayment,
     NewPromise,
+    PaymentsLoaded,
     ReportRow,
     StoredPromise,
 )
@@ -90,17 +96,32 @@ class Store(AbstractContextManager["Store"]):
     # ---- batches ------------------------------------------------------------------------------------------------
 
     def load_batch(
-        self, name: str, sha256: str, script: str, cases: Iterable[CaseRow], *, round: str = ""
+        self,
+        name: str,
+        sha256: str,
+        script: str,
+        cases: Iterable[CaseRow],
+        *,
+        round: str = "",
+        campaign: str | None = None,
+        progress: Callable[[int], None] = lambda rows: None,
     ) -> BatchLoaded:
         """Put the cases of one file into the database. Loading the same file for the same script again adds nothing
         and resets nothing, so a stopped run goes on where it stopped. A deliberate second run names a new `round`.
+
+        Into a `campaign` its strategy decides what is done with them (its calls name their scripts), and a case that an
+        older file brought takes on what this one says. `progress` is told the rows read so far.
+        Raises NotFound for an unknown campaign.
         """
-        batch_id = self._db.run(lambda db: batches.open_batch(db, name, sha256, script, round))
+        of = self.campaign(campaign).campaign_id if campaign is not None else None
+        key = f"campaign {campaign}" if campaign is not None else round
+        batch_id = self._db.run(lambda db: batches.open_batch(db, name, sha256, script, key, of))
         new = total = 0
         rows = iter(cases)
         while chunk := list(itertools.islice(rows, LOAD_CHUNK)):
-            new += self._db.run(lambda db, chunk=chunk: batches.add_cases(db, batch_id, chunk))  # type: ignore[misc]
+            new += self._db.run(lambda db, chunk=chunk: batches.add_cases(db, batch_id, chunk, of))  # type: ignore[misc]
             total += len(chunk)
+            progress(total)
         return BatchLoaded(batch_id, new=new, already=total - new)
 
     def batch_progress(self, batch_id: int) -> BatchProgress:
@@ -112,16 +133,116 @@ class Store(AbstractContextManager["Store"]):
         """One row per case, in calling order, streamed from one snapshot."""
         return self._db.stream(lambda db: batches.report(db, batch_id))
 
+    # ---- campaigns ----------------------------------------------------------------------------------------------
+
+    def create_campaign(self, name: str, strategy: str, *, priority: int = 0, lines: int | None = None) -> Campaign:
+        """Made on first sight. `lines`: the most calls at the same time over all workers. Raises StoreError where
+        another strategy goes by that name."""
+        return self._db.run(lambda db: campaigns.create(db, name, strategy, priority, lines), durable=True)
+
+    def campaign(self, name: str) -> Campaign:
+        """Raises NotFound."""
+        return self._db.run(lambda db: campaigns.named(db, name))
+
+    def campaigns(self) -> tuple[Campaign, ...]:
+        return self._db.run(campaigns.everyone)
+
+    def change_campaign(
+        self,
+        name: str,
+        *,
+        state: str | None = None,
+        strategy: str | None = None,
+        priority: int | None = None,
+        lines: int | None = None,
+    ) -> Campaign:
+        """Pause, resume, stop; or another strategy, under which everything that waits is planned anew.
+        Raises NotFound."""
+        given = {"state": state, "strategy": strategy, "priority": priority, "lines": lines}
+        values = {k: v for k, v in given.items() if v is not None}
+
+        def work(db: Connection) -> Campaign:
+            changed = campaigns.change(db, name, values) if values else campaigns.named(db, name)
+            if strategy is not None:
+                planning.plan_again(db, changed.campaign_id)
+            return changed
+
+        return self._db.run(work, durable=True)
+
+    def plan_again(self, name: str) -> int:
+        """Everything of the campaign that waits is planned anew: its strategy's file has changed. How many."""
+        of = self.campaign(name).campaign_id
+        return self._db.run(lambda db: planning.plan_again(db, of))
+
+    def campaign_batches(self, name: str) -> tuple[int, ...]:
+        of = self.campaign(name).campaign_id
+        return self._db.run(lambda db: campaigns.batches_of(db, of))
+
+    def campaign_progress(self, name: str) -> BatchProgress:
+        """Raises NotFound."""
+        of = self.campaign(name).campaign_id
+        return self._db.run(lambda db: campaigns.progress(db, of, self._given_now() if self._given_now else None))
+
+    def plan_due(self, strategies: planning.Strategies, name: str | None = None) -> int:
+        """Plan what is marked for it, in the running campaigns or that one; how many cases."""
+        planned = 0
+        for batch_id, campaign in self._db.run(lambda db: campaigns.running(db, name)):
+            strategy = strategies(campaign.strategy)
+            if strategy is None:
+                continue
+            by = planning.Planner(batch_id, strategy, self._zone, self._given_now() if self._given_now else None)
+            while found := self._db.run(lambda db, by=by: planning.plan_due(db, by)):  # type: ignore[misc]
+                planned += found
+        return planned
+
+    def claim_for_campaigns(self, boot: str, k: int, name: str | None = None) -> list[Claim]:
+        """As `claim_due`, over all running campaigns, or that one; the more urgent first, none over its lines."""
+        claims: list[Claim] = []
+        for batch_id, campaign in self._db.run(lambda db: campaigns.running(db, name)):
+            if len(claims) >= k:
+                break
+            claims += self.claim_due(boot, k - len(claims), batch_id, campaign)
+        return claims
+
+    def columns_of(self, source: str, change: Mapping[str, str] | None = None) -> dict[str, str]:
+        """What this source calls our fields, column name -> field. `change` is kept for its next files."""
+
+        def work(db: Connection) -> dict[str, str]:
+            found = campaigns.columns_of(db, source) | dict(change or {})
+            if change:
+                campaigns.keep_columns(db, source, found)
+            return found
+
+        return self._db.run(work)
+
+    # ---- payments -----------------------------------------------------------------------------------------------
+
+    def add_payments(self, new: Iterable[NewPayment]) -> PaymentsLoaded:
+        """Money that came in: lowers what is owed, closes cases, keeps promises. The same payment twice is one."""
+        total = PaymentsLoaded(0, 0, 0, 0)
+        rows = iter(new)
+        while chunk := list(itertools.islice(rows, LOAD_CHUNK)):
+            some = self._db.run(
+                lambda db, chunk=chunk: payments.add(db, chunk, self._zone, self._now()),  # type: ignore[misc]
+                durable=True,
+            )
+            total = PaymentsLoaded(*(a + b for a, b in zip(astuple(total), astuple(some), strict=True)))
+        return total
+
+    def settle_promises(self) -> int:
+        """Say of the promises whose day has passed whether they were kept. How many changed."""
+        return self._db.run(lambda db: payments.settle(db, self._zone, self._now()))
+
     # ---- attempts -----------------------------------------------------------------------------------------------
 
-    def claim_due(self, boot: str, k: int, batch_id: int) -> list[Claim]:
+    def claim_due(self, boot: str, k: int, batch_id: int, campaign: Campaign | None = None) -> list[Claim]:
         """Take up to `k` open cases of the batch that may be called now for the worker `boot` (unique for each start of
         a process). Those that may not be called wait, or are held.
 
         Nobody else gets them while the lease is renewed. A claim whose answer was lost runs out by itself.
         """
         given = self._given_now() if self._given_now else None
-        by = Claimer(batch_id, boot, self._lease_s, self._pack, self._now().date(), given)
+        by = Claimer(batch_id, boot, self._lease_s, self._pack, self._zone, given, campaign)
         claims: list[Claim] = []
         for _ in range(permits.ROUNDS):
             wanted = k - len(claims)

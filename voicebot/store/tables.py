@@ -25,7 +25,7 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from voicebot.store.records import AttemptState, CaseStatus
 
@@ -58,6 +58,21 @@ def _one_of(kind: type[CaseStatus] | type[AttemptState]) -> Enum:
     )
 
 
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("strategy", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="running"),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("lines", Integer),  # calls at the same time, over all workers; NULL: as many as there are lines
+    _created(),
+    UniqueConstraint("name"),
+    CheckConstraint("state IN ('running', 'paused', 'stopped')", name="state"),
+    CheckConstraint("lines > 0", name="lines"),
+)
+
 batches = Table(
     "batches",
     metadata,
@@ -66,8 +81,10 @@ batches = Table(
     Column("sha256", String(64), nullable=False),
     Column("script", Text, nullable=False),
     Column("round", Text, nullable=False, server_default=""),
+    Column("campaign_id", BigInteger, ForeignKey("campaigns.id")),  # NULL: every case is called once
     _created(),
     UniqueConstraint("sha256", "script", "round"),
+    Index("ix_batches_campaign_id", "campaign_id"),
 )
 
 _NONE = "{}"
@@ -128,13 +145,32 @@ cases = Table(
     Column("debtor", Text, ForeignKey("debtors.key"), nullable=False),
     _time("not_before"),
     Column("refused_by", ARRAY(Text)),
+    _texts("other_phones"),  # the debtor's own
+    _texts("contact_phones"),  # of people who are not the debtor
+    Column("risk", Text, nullable=False, server_default=""),
+    Column("paid", Numeric(14, 2), nullable=False, server_default="0"),
+    _time("closed_at"),
+    # What the strategy wants next; see voicebot.store.planning.
+    Column("step", Text),
+    Column("means", Text),
+    Column("content", Text),
+    Column("number", Text),
+    Column("again", Boolean, nullable=False, server_default="false"),
+    Column("handed_to", Text),
+    Column("why", Text),
     _created(),
     UniqueConstraint("batch_id", "case_id"),
-    CheckConstraint("status IN ('open', 'claimed', 'done', 'failed', 'waiting', 'held')", name="status"),
+    CheckConstraint(
+        "status IN ('open', 'claimed', 'done', 'failed', 'waiting', 'held', 'to_plan', 'to_send', 'handed', 'closed')",
+        name="status",
+    ),
     CheckConstraint("phone IS NOT NULL OR sip_uri IS NOT NULL", name="reachable"),
     Index("ix_cases_claim", "batch_id", "status", "priority", "id"),
     Index("ix_cases_debtor", "debtor"),
     Index("ix_cases_waiting", "batch_id", "status", "not_before"),
+    Index("ix_cases_to_plan", "batch_id", "id", postgresql_where="status = 'to_plan'"),
+    Index("ix_cases_to_send", "batch_id", "id", postgresql_where="status = 'to_send'"),
+    Index("ix_cases_case_id", "case_id"),
 )
 
 attempts = Table(
@@ -154,10 +190,37 @@ attempts = Table(
     Column("sip_code", Integer),
     Column("q850_cause", Integer),
     Column("early_media", Boolean),
+    Column("step", Text),
+    Column("again", Boolean, nullable=False, server_default="false"),
+    Column("dialed", Text),  # the number, or the SIP address
+    Column("disposition", Text),
     _created(),
     UniqueConstraint("case_pk", "number"),
     CheckConstraint("state IN ('permitted', 'dialing', 'done', 'lost', 'unknown')", name="state"),
     Index("ix_attempts_lease", "state", "lease_until"),
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("columns", JSONB, nullable=False),  # what this source calls our fields: column name -> field
+    _created(),
+)
+
+payments = Table(
+    "payments",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("case_id", Text, nullable=False),
+    _yuan("amount"),
+    _time("paid_at", nullable=False),
+    _created(),
+    UniqueConstraint("source", "reference"),
+    CheckConstraint("amount > 0", name="amount"),
+    Index("ix_payments_case_id", "case_id"),
 )
 
 permits = Table(
@@ -219,6 +282,7 @@ promises = Table(
     Column("withdrawn_text", Text),
     Column("withdrawn_from_sample", BigInteger),
     Column("withdrawn_to_sample", BigInteger),
+    Column("outcome", Text),  # kept, broken; NULL: its day has not passed
     UniqueConstraint("call_id", "confirmed_turn"),
     CheckConstraint("amount > 0", name="amount"),
     CheckConstraint("0 <= from_sample AND from_sample < to_sample", name="span"),
@@ -227,7 +291,9 @@ promises = Table(
         " AND (withdrawn_at IS NULL) = (withdrawn_to_sample IS NULL)",
         name="withdrawn",
     ),
+    CheckConstraint("outcome IN ('kept', 'broken')", name="outcome"),
     Index("ix_promises_case_pk", "case_pk"),
+    Index("ix_promises_case_id", "case_id"),
     Index("ix_promises_pay_date", "pay_date"),
 )
 

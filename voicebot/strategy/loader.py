@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 
 from dialogue.acts import Disposition
@@ -34,9 +35,27 @@ class StrategyError(ValueError):
     """A strategy that cannot be followed; the message names the place and the way out."""
 
 
+def current_strategy(name: str) -> Strategy:
+    """As `load_strategy`, read again only when the file has changed."""
+    path = _file_of(name, FOLDER)
+    try:
+        return _read(name, path.stat().st_mtime_ns)
+    except OSError:
+        return load_strategy(name)  # says what is wrong
+
+
+@lru_cache(64)
+def _read(name: str, changed: int) -> Strategy:
+    return load_strategy(name)
+
+
+def _file_of(name: str, folder: Path) -> Path:
+    return Path(name) if name.endswith(".yaml") else folder / f"{name}.yaml"
+
+
 def load_strategy(name: str, folder: Path = FOLDER) -> Strategy:
     """By its name, or by its file. Raises StrategyError."""
-    path = Path(name) if name.endswith(".yaml") else folder / f"{name}.yaml"
+    path = _file_of(name, folder)
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as e:

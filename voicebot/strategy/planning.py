@@ -184,7 +184,7 @@ class _Planner:
         last = dials[-1]
         at = last.at.astimezone(self.case.zone)
         if retry.after is After.OTHER_NUMBER:
-            return self.now
+            return self._other_number(last, live)
         tried = 0
         for e in reversed(dials):
             if e.ending is not last.ending:
@@ -211,13 +211,22 @@ class _Planner:
             case Then.HOLD:
                 return Handed(HOLD, why)
             case Then.OTHER_NUMBER:
-                return self.now
+                return self._other_number(last, live)
             case Then.QUIET if last.promise_day is not None:
                 return self._reminder(last, last.promise_day) or self._day(last.promise_day + timedelta(days=1))
         if last.callback_at is not None and last.number in live and (step := self._step(last.step)):
             agreed = max(last.callback_at.astimezone(self.case.zone), self.now)
             return Wish(agreed, step.name, Means.VOICE, step.content, last.number, True, "a call back was agreed")
         return self._day(at.date() + timedelta(days=reaction.days))
+
+    def _other_number(self, last: Event, live: Sequence[str]) -> Plan | datetime:
+        """The same step again: nobody was reached by a number that is dead, or somebody else's."""
+        step = self._step(last.step)
+        if step is None:
+            return self.now
+        number = self._number(live)
+        again = self._within(max(last.at.astimezone(self.case.zone), self.now))
+        return Wish(again, step.name, Means.VOICE, step.content, number, True, f"{last.ending}: another number")
 
     def _reminder(self, promised: Event, day: date) -> Wish | None:
         if self.strategy.remind is None or self.now.date() > day:

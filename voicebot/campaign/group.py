@@ -1,12 +1,14 @@
-"""How is a whole batch called? Starts as many worker processes as the lines need, watches them, and passes news on."""
+"""How is a batch, or a bank's whole day, called? Starts as many worker processes as the lines need, watches them,
+starts those again that die, and passes their news on."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from telephony.library import is_pypi_wheel
@@ -17,9 +19,11 @@ from voicebot.settings import Settings
 WHEEL_CALLS = 4  # calls per process in the PyPI wheel
 OWN_BUILD_CALLS = 12  # with an own build; one process could hold hundreds, but its heartbeat is late beyond these
 RESTARTS = 3  # of a worker that dies; its claims come back when their leases run out
+STEADY_S = 60.0  # one that lived this long has its restarts again
+LONGEST_PAUSE_S = 30.0  # before a worker that dies at once is started again
 
 
-class BatchFailed(RuntimeError):
+class WorkersFailed(RuntimeError):
     """No worker could do its work; the message says where its log is."""
 
 
@@ -43,52 +47,69 @@ class _Process:
 
 
 @dataclass(slots=True)
-class BatchRun:
-    """One batch on its way. `await run()`; `stop()` asks for a polite end, a second `stop()` hangs up everything."""
+class WorkerGroup:
+    """The worker processes of one machine. `await run()`; `drain()` has them finish their calls and take no more,
+    `stop()` asks for a polite end, a second `stop()` hangs up everything.
 
-    batch_id: int
-    script: str
-    lines: int
-    settings: Settings
+    `work`: what they do; its `lines` are those of the whole group and are split over as many processes as it takes.
+    """
+
+    work: WorkerSpec
     observer: Callable[[News], None]
     stopping: bool = False
+    _hurried: bool = False
     _processes: list[_Process] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._settings = Settings.model_validate_json(self.work.settings)
+
     async def run(self) -> None:
-        """Return when the batch has no case left to call or has been stopped. Raises BatchFailed."""
-        shares = split_lines(self.lines, with_seats=bool(self.settings.seats.addresses))
-        settings = self.settings.model_dump_json()
-        self._processes = [
-            _Process(i, WorkerSpec(self.batch_id, self.script, share, settings)) for i, share in enumerate(shares)
-        ]
+        """Return when nothing is left to call, or after a stop. Raises WorkersFailed."""
+        shares = split_lines(self.work.lines, with_seats=bool(self._settings.seats.addresses))
+        self._processes = [_Process(i, replace(self.work, lines=share)) for i, share in enumerate(shares)]
         await asyncio.gather(*(self._supervise(p) for p in self._processes))
         if all(p.failed for p in self._processes):
-            raise BatchFailed(f"no worker could work; see {self._log_file(0)}")
+            raise WorkersFailed(f"no worker could work; see {self._log_file(0)}")
+
+    def drain(self) -> None:
+        self.stopping = True
+        self._order(b"drain\n")
 
     def stop(self) -> None:
-        again, self.stopping = self.stopping, True
-        for p in self._processes:
-            if p.process is None or p.process.returncode is not None:
-                continue
-            if again:
-                p.process.terminate()
-            elif p.process.stdin is not None:
-                p.process.stdin.write(b"stop\n")
+        again, self.stopping, self._hurried = self._hurried, True, True
+        if again:
+            for p in self._running():
+                p.terminate()
+        else:
+            self._order(b"stop\n")
+
+    def _order(self, line: bytes) -> None:
+        for p in self._running():
+            if p.stdin is not None:
+                p.stdin.write(line)
+
+    def _running(self) -> list[asyncio.subprocess.Process]:
+        return [p.process for p in self._processes if p.process is not None and p.process.returncode is None]
 
     def _log_file(self, index: int) -> Path:
-        return self.settings.data_home / "logs" / f"worker-{index}.log"
+        return self._settings.data_home / "logs" / f"worker-{index}.log"
 
     async def _supervise(self, p: _Process) -> None:
         while True:
+            began = time.monotonic()
             code = await self._run_once(p)
             if code == 0 or self.stopping:
                 return
             self.observer(
                 News("", "trouble", text=f"worker {p.index} ended with {code}; see {self._log_file(p.index)}")
             )
+            if time.monotonic() - began > STEADY_S:
+                p.starts = 0
             if p.starts > RESTARTS:
-                p.failed = True
-                return
+                if self.work.until_done:
+                    p.failed = True
+                    return
+                await asyncio.sleep(min(LONGEST_PAUSE_S, 2.0 ** (p.starts - RESTARTS)))
 
     async def _run_once(self, p: _Process) -> int:
         p.starts += 1
