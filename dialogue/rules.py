@@ -139,15 +139,6 @@ def is_bare_yes(words: str) -> bool:
     return _HUM.match(words) is not None or SHORT_YES.match(core(words)) is not None
 
 
-_THATS_ME = re.compile(r"^(?:对|是的?|嗯)*(?:我(?:就)?是|(?:就)?是我|(?:是)?我?本人|我就是)$")
-
-
-def is_bare_answer(words: str) -> bool:
-    """Whether normalised words are a yes, a no or a name's 是我, and nothing else."""
-    short = core(words)
-    return any(p.match(short) for p in (SHORT_YES, SHORT_NO, _THATS_ME))
-
-
 def _acts_by_table(words: str, pending: Pending) -> list[Act]:
     found: list[tuple[int, Act]] = []
     for rule in RULES:

@@ -51,7 +51,7 @@ class Completeness(StrEnum):
     """How finished a half-heard turn sounds; the endpointing waits accordingly."""
 
     COMPLETE = "complete"  # answers the pending question: a short silence ends the turn
-    LIKELY = "likely"  # a bare yes or no: an answer, and often the beginning of one
+    LIKELY = "likely"  # an answer, and often the beginning of a longer one: 是我……
     OPEN = "open"  # may be finished or not
     HANGING = "hanging"  # ends in 那个, 我…, half a date: wait longer
 

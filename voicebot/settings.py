@@ -71,7 +71,7 @@ class Turns(_Section):
     """Endpointing and barge-in, in milliseconds. How long silence may last is the call script's to say."""
 
     complete_ms: int = 320  # silence that ends a turn which already answers the question
-    likely_ms: int = 450  # ... with a bare yes or no, after which many go on
+    likely_ms: int = 450  # ... which is an answer, and often only its beginning
     open_ms: int = 700
     hanging_ms: int = 1000
     duck_after_ms: int = 60  # speech over the robot before its voice is lowered
@@ -95,6 +95,7 @@ class Understanding(_Section):
 
 class Store(_Section):
     url: str | None = None  # postgresql+psycopg://...; None: the private server under the data folder
+    lease_s: float = 60.0  # how long a worker may be silent before its attempts are judged
 
 
 class Compliance(_Section):

@@ -140,7 +140,7 @@ def test_a_worse_model_is_held_back(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     in_use, candidate = tmp_path / "in_use", tmp_path / "candidate"
     for folder in (in_use, candidate):
         folder.mkdir()
-        for name in ("model.onnx", "pieces.tsv", "model.json"):
+        for name in ("model.onnx", "pieces.tsv", "ending.npz", "model.json"):
             (folder / name).write_bytes((PROJECT_ROOT / "models" / "intent" / name).read_bytes())
     facts = json.loads((candidate / "model.json").read_text("utf-8"))
     facts["thresholds"] = dict.fromkeys(facts["thresholds"], 0.01)  # every act everywhere

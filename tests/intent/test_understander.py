@@ -17,6 +17,7 @@ from dialogue.rules import RuleUnderstander
 from dialogue.understanding import Alternative, Completeness
 from voicebot.intent.classifier import FACTS, NETWORK, IntentClassifier, ModelError
 from voicebot.intent.data import read_test_turns
+from voicebot.intent.ending import ENDING
 from voicebot.intent.report import measure
 from voicebot.intent.understander import TrainedUnderstander, understander_of
 from voicebot.settings import PROJECT_ROOT, load_settings
@@ -123,7 +124,11 @@ def test_values_are_read_in_the_words_alone(understander: TrainedUnderstander) -
 
 
 def test_a_finished_answer_is_not_waited_for_and_half_a_sentence_is(understander: TrainedUnderstander) -> None:
-    assert understander.completeness("我周五还", pending=Pending.ASK_PAY_DATE) is Completeness.COMPLETE
+    assert understander.completeness("不行", pending=Pending.ASK_PAY_TODAY) is Completeness.COMPLETE
+    assert understander.completeness("你是机器人吗", pending=Pending.INFORM) is Completeness.COMPLETE
+    # Answers, and as often the beginning of 我周五还 那征信还留不留印子.
+    assert understander.completeness("我周五还", pending=Pending.ASK_PAY_DATE) is Completeness.LIKELY
+    assert understander.completeness("是我", pending=Pending.VERIFY_IDENTITY) is Completeness.LIKELY
     assert understander.completeness("我那个", pending=Pending.ASK_PAY_DATE) is Completeness.HANGING
     assert understander.completeness("因为我最近", pending=Pending.ASK_REASON) is Completeness.HANGING
 
@@ -151,7 +156,7 @@ def test_the_committed_model_is_as_good_as_its_card_says(classifier: IntentClass
 def test_a_model_that_is_damaged_or_of_another_kind_is_named_with_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="voicebot intent train"):
         IntentClassifier(tmp_path)
-    for name in (NETWORK, "pieces.tsv", FACTS):
+    for name in (NETWORK, "pieces.tsv", ENDING, FACTS):
         shutil.copy(FOLDER / name, tmp_path)
     (tmp_path / NETWORK).write_bytes((tmp_path / NETWORK).read_bytes()[:1000])
     with pytest.raises(ModelError, match="damaged"):

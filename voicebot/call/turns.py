@@ -383,7 +383,7 @@ def _tick_speaking(s: TurnState, e: Tick, timing: Timing) -> Result:
             s, out = replace(s, ducked=True), (Duck(),)
         if spoken_ms >= (timing.hum_stop_after_ms if e.humming else timing.stop_after_ms):
             s, more = _pause(s)
-            out += more
+            return s, out + more
     if spoken_ms >= timing.max_turn_ms and (s.robot is not Robot.SPEAKING or s.interruptible):
         if s.robot is Robot.SPEAKING:
             s, more = _pause(s)

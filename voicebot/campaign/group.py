@@ -58,6 +58,7 @@ class WorkerGroup:
     observer: Callable[[News], None]
     stopping: bool = False
     _hurried: bool = False
+    _settings: Settings = field(init=False)
     _processes: list[_Process] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from dialogue.acts import Act, Pending, primary_first
 from dialogue.completeness import judge
 from dialogue.patterns import CALL_ME, I_PAY, IN_PARTS, MAY_I_PAY, PAY_INTENT, PAY_NEGATED
-from dialogue.rules import is_bare_answer, is_bare_yes, make_understander, normalise
+from dialogue.rules import is_bare_yes, make_understander, normalise
 from dialogue.slots import PROMISES, find_slots
 from dialogue.understanding import Alternative, Completeness, Understander, Understanding
 from voicebot.intent.classifier import NETWORK, Decision, IntentClassifier
@@ -75,9 +75,7 @@ class TrainedUnderstander:
         if is_bare_yes(words) and pending in _HUM_MEANS:
             return Completeness.LIKELY
         if ruled is Completeness.COMPLETE:
-            if over >= ANSWERED:
-                return Completeness.COMPLETE
-            return Completeness.LIKELY if is_bare_answer(words) else Completeness.OPEN
+            return Completeness.COMPLETE if over >= ANSWERED else Completeness.LIKELY
         return Completeness.HANGING if ruled is Completeness.HANGING or over < UNFINISHED else Completeness.OPEN
 
 

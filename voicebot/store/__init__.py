@@ -25,10 +25,9 @@ from voicebot.store.records import (
     StoredPromise,
     Withdrawal,
 )
-from voicebot.store.store import LEASE_S, Store, open_store
+from voicebot.store.store import Store, open_store
 
 __all__ = [
-    "LEASE_S",
     "AttemptEnd",
     "AttemptState",
     "BatchLoaded",

@@ -39,9 +39,6 @@ from voicebot.store.records import (
 )
 from voicebot.store.server import PrivateServer
 
-LEASE_S = 60.0
-"""How long a worker may be silent before its attempts are judged; renew at a third of it."""
-
 PATIENCE_S = 30.0
 LOAD_CHUNK = 2000
 
@@ -49,17 +46,24 @@ LOAD_CHUNK = 2000
 def open_store(
     settings: Settings,
     *,
-    lease_s: float = LEASE_S,
+    lease_s: float | None = None,
     patience_s: float = PATIENCE_S,
     now: Callable[[], datetime] | None = None,
 ) -> Store:
     """Connect, starting the private server where no URL is set, and bring the schema up to date.
 
+    `lease_s`: how long a worker may be silent before its attempts are judged; else the settings'. It renews at a third.
     `now` tells the time (timezone-aware); by default it is the database's, so that workers' clocks do not matter.
     Raises PackError for rules that cannot be read, ServerError, SchemaError or StoreError, each naming the way out.
     """
     zone = ZoneInfo(settings.timezone)
-    return Store(Database(settings, patience_s=patience_s), load_pack(settings.compliance.pack), lease_s, zone, now)
+    return Store(
+        Database(settings, patience_s=patience_s),
+        load_pack(settings.compliance.pack),
+        lease_s or settings.store.lease_s,
+        zone,
+        now,
+    )
 
 
 class Store(AbstractContextManager["Store"]):
