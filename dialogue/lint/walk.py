@@ -101,9 +101,13 @@ class _Walker:
             said=_asked_before(self.script, state),
             flags=(*state.flags, "abuse"),
         )
+        # Where a time to call was asked for twice, the next turn ends it, though nothing was misunderstood so far.
+        asked = replace(state, said=_asked_before(self.script, state))
         for fresh in self.left[key].values():
             if not _counted(self.script, fresh, used_up):
                 continue
+            if _gives_up_asking(self.script, fresh) and _differs(edge := self._play(fresh.turn, key, asked), fresh):
+                self._arrive(replace(edge, worn=ASKED_TOO_OFTEN))
             edge = self._play(fresh.turn, key, worn)
             if _differs(edge, fresh):
                 through = next((node for node in fresh.entered if node in used_up), None)
@@ -250,14 +254,18 @@ def _asked_before(script: Script, state: State) -> Counts:
 
 def _counted(script: Script, edge: Edge, wearable: frozenset[str]) -> bool:
     """Whether some counter can change what follows."""
-    otherwise = script.nodes[edge.before.node].otherwise
     return (
         edge.turn.label == SILENCE
         or edge.not_understood
-        or (otherwise is not None and otherwise.do is Do.CALLBACK)
+        or _gives_up_asking(script, edge)
         or not {Act.ABUSE, Act.FILLER, Act.OUT_OF_SCOPE}.isdisjoint(edge.turn.acts)
         or not wearable.isdisjoint(edge.entered)
     )
+
+
+def _gives_up_asking(script: Script, edge: Edge) -> bool:
+    otherwise = script.nodes[edge.before.node].otherwise
+    return otherwise is not None and otherwise.do is Do.CALLBACK
 
 
 def _differs(one: Edge, other: Edge) -> bool:
