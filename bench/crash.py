@@ -299,14 +299,14 @@ def _check(url: str, folder: Path, seen: _Witness, kinds: list[str], settings: S
             text("SELECT c.*, d.zone, d.do_not_call FROM cases c JOIN debtors d ON d.key = c.debtor")
         ).all()
         events = events_of(db, [r.id for r in rows])
-        states = db.execute(text("SELECT case_pk, state, kind FROM attempts")).all()
+        states = db.execute(text("SELECT case_pk, state, kind, sip_code FROM attempts")).all()
         ledger = set(db.execute(text("SELECT case_id FROM promises WHERE withdrawn_at IS NULL")).scalars())
         promised = db.execute(text("SELECT count(*) FROM promises")).scalar_one()
     answered = Counter(s.case_pk for s in states if s.kind == "answered")
     dialed = Counter(s.case_pk for s in states if s.state in ("done", "unknown", "dialing"))
     found["WRONG attempts left without an ending"] = sum(s.state in ("permitted", "dialing") for s in states)
     for s in states:
-        found[f"attempts {s.state}"] += 1
+        found[f"attempts {s.state} {s.kind or ''} {s.sip_code or ''}"] += 1
     for row in rows:
         case, happened = case_of(row, ZONE), events[row.id]
         for i, e in enumerate(happened):

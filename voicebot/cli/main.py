@@ -14,6 +14,8 @@ COMMANDS = (
     "batch",
     "payments",
     "worker",
+    "serve",
+    "api",
     "chat",
     "understand",
     "converse",

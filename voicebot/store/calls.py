@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from dialogue.acts import Disposition
 from voicebot.compliance import Status
-from voicebot.store import permits
+from voicebot.store import outbox, permits
 from voicebot.store.batches import promise_key, promise_number
 from voicebot.store.errors import NotFound, PromiseConflict
 from voicebot.store.records import CallEnd, NewCall, NewPromise, StoredPromise, Withdrawal
@@ -54,6 +54,9 @@ def end(db: Connection, call_id: str, how: CallEnd) -> None:
     )
     if done.rowcount == 0:
         raise NotFound(f"call {call_id}: no such call; start_call comes first")
+    _, case_id = _case_of(db, call_id)
+    told = {"disposition": how.disposition.value, "answered_at": how.answered_at, "ended_at": how.ended_at}
+    outbox.emit(db, "call.ended", {"call_id": call_id, "case_id": case_id, **told, "flags": list(how.flags)})
     _learn(db, call_id, how.disposition)
 
 
@@ -95,11 +98,12 @@ def add_promise(db: Connection, promise: NewPromise) -> str:
         "confirmed_turn": promise.confirmed_turn,
         "confirmed_text": promise.confirmed_text,
     }
-    db.execute(
+    added = db.execute(
         insert(promises)
         .values(case_pk=case_pk, case_id=case_id, **values)
         .on_conflict_do_nothing(index_elements=["call_id", "confirmed_turn"])
-    )
+        .returning(promises.c.id)
+    ).first()
     row = db.execute(
         select(promises).where(
             promises.c.call_id == promise.call_id, promises.c.confirmed_turn == promise.confirmed_turn
@@ -112,6 +116,9 @@ def add_promise(db: Connection, promise: NewPromise) -> str:
             f"{stored.promise.amount} yuan on {stored.promise.pay_date}; a changed promise needs "
             "a confirmation of its own"
         )
+    if added is not None:
+        told = {name: values[name] for name in ("call_id", "pay_date", "amount", "partial", "said_text")}
+        outbox.emit(db, "promise.made", {"promise_id": stored.promise_id, "case_id": case_id, **told})
     return stored.promise_id
 
 
@@ -129,6 +136,8 @@ def withdraw(db: Connection, promise_id: str, text: str, from_sample: int, to_sa
     )
     if struck.rowcount == 0 and db.execute(select(promises.c.id).where(promises.c.id == key)).first() is None:
         raise NotFound(f"promise {promise_id}: no such promise")
+    if struck.rowcount:
+        outbox.emit(db, "promise.withdrawn", {"promise_id": promise_id, "said_text": text})
 
 
 def flag(db: Connection, call_id: str, name: str) -> None:

@@ -56,6 +56,13 @@ class Database:
         """The private server; None for a database by URL."""
         return self._server
 
+    @property
+    def conninfo(self) -> str:
+        """As libpq takes it."""
+        if self._server is not None:
+            return self._server.url.replace("+psycopg", "", 1)
+        return self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
     def _make_engine(self, url: str | None) -> Engine:
         server = self._server
         if server is None:

@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
 
+from voicebot.store import outbox
+from voicebot.store.batches import promise_number
 from voicebot.store.records import NewPayment, PaymentsLoaded
 
 _ADD = text(
@@ -20,7 +22,7 @@ _ADD = text(
     INSERT INTO payments (source, reference, case_id, amount, paid_at)
     SELECT * FROM unnest(CAST(:sources AS TEXT[]), CAST(:references AS TEXT[]), CAST(:cases AS TEXT[]),
                          CAST(:amounts AS NUMERIC[]), CAST(:times AS TIMESTAMPTZ[]))
-    ON CONFLICT DO NOTHING RETURNING case_id, amount
+    ON CONFLICT DO NOTHING RETURNING source, reference, case_id, amount, paid_at
     """
 )
 # Cases in the order of their keys, locked first: two loads never wait for each other in a circle.
@@ -37,7 +39,7 @@ _COUNT = text(
             ELSE c.status END
     FROM unnest(CAST(:ids AS BIGINT[]), CAST(:amounts AS NUMERIC[])) AS g (id, amount), batches b
     WHERE c.id = g.id AND b.id = c.batch_id
-    RETURNING c.closed_at IS NOT NULL AS closed
+    RETURNING c.case_id, c.closed_at IS NOT NULL AS closed
     """
 )
 _SETTLE = text(
@@ -56,6 +58,7 @@ _SETTLE = text(
                OR p.case_id = ANY(:cases))
     ) s
     WHERE s.id = p.id AND p.outcome IS DISTINCT FROM s.outcome
+    RETURNING p.id, p.case_id, p.pay_date, p.amount, p.outcome
     """
 )
 
@@ -81,6 +84,8 @@ def add(db: Connection, payments: Sequence[NewPayment], zone: ZoneInfo, now: dat
         {"ids": [c.id for c in open_cases], "amounts": [paid[c.case_id] for c in open_cases], "at": now},
     ).all()
     settle(db, zone, now, tuple(paid))
+    outbox.emit(db, "payment.received", *(dict(row._mapping) for row in found))
+    outbox.emit(db, "case.closed", *({"case_id": row.case_id, "at": now} for row in counted if row.closed))
     known = {c.case_id for c in open_cases}
     return PaymentsLoaded(
         new=len(found),
@@ -94,4 +99,8 @@ def settle(db: Connection, zone: ZoneInfo, now: datetime, cases: Sequence[str] |
     """Say of promises whether they were kept: of these cases, or of all whose day has passed. How many changed."""
     today = now.astimezone(zone).date()
     values = {"zone": zone.key, "today": today, "cases": None if cases is None else list(cases)}
-    return db.execute(_SETTLE, values).rowcount
+    changed = db.execute(_SETTLE, values).all()
+    for outcome in ("kept", "broken"):
+        told = [{**row._mapping, "id": promise_number(row.id)} for row in changed if row.outcome == outcome]
+        outbox.emit(db, f"promise.{outcome}", *told)
+    return len(changed)

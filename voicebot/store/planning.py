@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, text
 
 from dialogue.acts import Disposition
+from voicebot.store import outbox
 from voicebot.store.records import CaseStatus
 from voicebot.strategy.model import HANDED_OVER, Means, Strategy
 from voicebot.strategy.planning import Case, Event, Handed, Plan, Wish, plan
@@ -119,6 +120,12 @@ def _write(db: Connection, due: Sequence[Any], plans: Sequence[Plan], at: dateti
     names = ("statuses", "ats", "steps", "means", "contents", "numbers", "agains", "handed", "whys")
     columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
     db.execute(_WRITE, {"ids": [row.id for row in due], **columns})
+    handed = [
+        {"case_id": case.case_id, "to": row[7], "why": row[8]}
+        for case, row in zip(due, rows, strict=True)
+        if row[0] is CaseStatus.HANDED and case.handed_to != row[7]
+    ]
+    outbox.emit(db, "case.handed", *handed)
 
 
 def _row(p: Plan, at: datetime, *, closed: bool) -> tuple[object, ...]:

@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from voicebot.cases.model import CaseRow
 from voicebot.compliance import Contact, Facts, Pack, Request, load_pack
 from voicebot.settings import Settings
-from voicebot.store import attempts, batches, calls, campaigns, payments, permits, planning
+from voicebot.store import attempts, batches, calls, campaigns, keys, outbox, payments, permits, planning, reading
 from voicebot.store.connection import Database
 from voicebot.store.permits import Claimer
 from voicebot.store.records import (
@@ -90,6 +90,11 @@ class Store(AbstractContextManager["Store"]):
     def server(self) -> PrivateServer | None:
         """The private server; None for a database by URL."""
         return self._db.server
+
+    @property
+    def conninfo(self) -> str:
+        """For libraries that connect on their own."""
+        return self._db.conninfo
 
     def close(self) -> None:
         self._db.close()
@@ -342,3 +347,44 @@ class Store(AbstractContextManager["Store"]):
     def book_callback(self, call_id: str, at: datetime | None, reason: str) -> None:
         """One per call: the last booking counts. `at` None: no time was agreed. Raises NotFound."""
         self._db.run(lambda db: calls.book_callback(db, call_id, at, reason), durable=True)
+
+    # ---- the API's doors ----------------------------------------------------------------------------------------
+
+    def page(self, name: str, filters: Mapping[str, object], after: str | None = None, limit: int = 50) -> reading.Page:
+        """One page of a list of `voicebot.store.reading`, newest first."""
+        return self._db.run(lambda db: reading.page(db, name, filters, after, limit))
+
+    def create_key(self, name: str, scopes: Sequence[str]) -> str:
+        """A new API key, which is shown this once. Raises StoreError for a name that was used before."""
+        return self._db.run(lambda db: keys.create(db, name, scopes), durable=True)
+
+    def revoke_key(self, name: str) -> None:
+        """Raises NotFound."""
+        self._db.run(lambda db: keys.revoke(db, name), durable=True)
+
+    def owner_of(self, key: str) -> keys.ApiKey | None:
+        return self._db.run(lambda db: keys.owner(db, key))
+
+    def api_keys(self) -> list[tuple[str, tuple[str, ...], bool]]:
+        """(name, scopes, whether it still works)."""
+        return self._db.run(keys.everyone)
+
+    def open_request(self, api_key: int, key: str, sha256: str) -> keys.Answer | None:
+        """None: never asked, answer it. Otherwise how it was answered."""
+        return self._db.run(lambda db: keys.open_request(db, api_key, key, sha256), durable=True)
+
+    def close_request(self, api_key: int, key: str, answer: keys.Answer | None) -> None:
+        self._db.run(lambda db: keys.close_request(db, api_key, key, answer), durable=True)
+
+    def add_webhook(self, url: str, secret: str, events: Sequence[str]) -> int:
+        return self._db.run(lambda db: outbox.add_webhook(db, url, secret, events), durable=True)
+
+    def remove_webhook(self, webhook_id: int) -> None:
+        """Raises NotFound."""
+        self._db.run(lambda db: outbox.remove_webhook(db, webhook_id), durable=True)
+
+    def take_deliveries(self, k: int) -> list[outbox.Delivery]:
+        return self._db.run(lambda db: outbox.take(db, k))
+
+    def delivery_answered(self, delivery_id: int, answer: str, *, good: bool) -> None:
+        self._db.run(lambda db: outbox.answered(db, delivery_id, answer, good=good))

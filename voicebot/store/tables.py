@@ -17,6 +17,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Numeric,
     String,
@@ -307,4 +308,56 @@ callbacks = Table(
     Column("reason", Text, nullable=False),
     _created(),
     Index("ix_callbacks_at", "at"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("sha256", Text, nullable=False),  # of the whole key, which is shown once and kept nowhere
+    _texts("scopes"),
+    _created(),
+    _time("revoked_at"),
+    UniqueConstraint("name"),
+    UniqueConstraint("sha256"),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("api_key", BigInteger, ForeignKey("api_keys.id"), primary_key=True),
+    Column("key", Text, primary_key=True),  # the caller's Idempotency-Key
+    Column("sha256", Text, nullable=False),  # of what was asked
+    Column("status", Integer),  # NULL: it is being answered
+    Column("content_type", Text),
+    Column("body", LargeBinary),
+    _created(),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("secret", Text, nullable=False),
+    _texts("events"),  # none: all of them
+    _created(),
+    _time("removed_at"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("webhook_id", BigInteger, ForeignKey("webhooks.id"), nullable=False),
+    Column("event", Text, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    _time("next_at"),  # NULL: delivered, or given up
+    _time("delivered_at"),
+    Column("last_answer", Text),
+    _created(),
+    Index("ix_deliveries_next_at", "next_at", postgresql_where="next_at IS NOT NULL"),
+    Index("ix_deliveries_webhook_id", "webhook_id", "id"),
 )
