@@ -170,7 +170,9 @@ def main() -> int:
         (folder / "crash.yaml").write_text(STRATEGY, "utf-8")
         server = private_server(folder / "pg")
         try:
-            processes = -(-options.workers * options.lines // 4) + 1
+            processes = 2 * -(
+                -options.workers * options.lines // 4
+            )  # calls whose robot was killed hold lines for a while
             with DebtorProcess(
                 [folder / "debtors"], record=folder / "heard", processes=processes, log=folder / "debtors.log"
             ) as debtors:
@@ -342,7 +344,7 @@ def _cast(folder: Path, count: int, chance: random.Random) -> list[str]:
     names = [kind for kind, (_, share) in KINDS.items() for _ in range(share)]
     kinds = [chance.choice(names) for _ in range(count)]
     for n, kind in enumerate(kinds):
-        head = f'name: k{n:04d}\nabout: {kind}\nuser: "{_user(n)}"\nmax_call_s: 45\n'
+        head = f'name: k{n:04d}\nabout: {kind}\nuser: "{_user(n)}"\nmax_call_s: 30\n'
         (folder / f"k{n:04d}.yaml").write_text(head + KINDS[kind][0] + "\n", "utf-8")
     return kinds
 

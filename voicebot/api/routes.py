@@ -290,7 +290,6 @@ def change_debtor(debtor: NameInPath, body: m.DebtorChange, store: StoreDep, key
 @router.post("/debtors/{debtor}/contacts", status_code=204, tags=["permits"])
 def add_contacts(debtor: NameInPath, body: m.OutsideContacts, store: StoreDep, key: ApiKey = WRITE) -> None:
     """What agencies and other systems did: it counts for every cap. The same contact again counts once."""
-    store.change_debtor(debtor, {})  # is there such a debtor?
     contacts = [Contact(**c.model_dump()) for c in body.contacts]
     store.add_outside_contacts(debtor, contacts)
 

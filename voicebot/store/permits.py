@@ -300,11 +300,17 @@ def change(
     """Write down or strike what is known of a debtor; cases that were put off are judged again. Raises NotFound."""
     # Cases first, as a claim does: two transactions never wait for each other in a circle.
     db.execute(_LOCK_CASES, {"key": debtor})
+    _known_or_fail(db, debtor)
     for statements, values in ((_ADD, add), (_REMOVE, remove or {})):
         for name, some in values.items():
-            if some and db.execute(statements[name], {"key": debtor, "values": list(some)}).rowcount == 0:
-                raise NotFound(f"debtor {debtor}: no such debtor; they come with their cases: voicebot run FILE")
+            if some:
+                db.execute(statements[name], {"key": debtor, "values": list(some)})
     db.execute(_FREE, {"key": debtor})
+
+
+def _known_or_fail(db: Connection, debtor: str) -> None:
+    if db.execute(_DEBTORS, {"keys": [debtor]}).first() is None:
+        raise NotFound(f"debtor {debtor}: no such debtor; they come with their cases: voicebot batch load FILE")
 
 
 _CASES_NAMED = text(
@@ -330,7 +336,8 @@ _OUTSIDE = text(
 
 
 def add_outside(db: Connection, debtor: str, contacts: Sequence[Contact]) -> None:
-    """Contacts that an agency or another system made; the same one twice is one."""
+    """Contacts that an agency or another system made; the same one twice is one. Raises NotFound."""
+    _known_or_fail(db, debtor)
     for c in contacts:
         values = {"debtor": debtor, "at": c.at, "channel": c.channel.value, "reached": c.reached}
         values |= {"outbound": c.outbound, "loan": c.loan, "number": c.number, "agency": c.agency}
