@@ -98,6 +98,31 @@ class Store(_Section):
     lease_s: float = 60.0  # how long a worker may be silent before its attempts are judged
 
 
+class Gateway(_Section):
+    """A service behind a URL: POST with JSON; see voicebot.messages.senders."""
+
+    url: str
+    token: str = ""
+
+
+class Mail(_Section):
+    host: str
+    port: int = 25
+    sender: str
+    user: str = ""
+    password: str = ""
+
+
+class Messages(_Section):
+    """How messages leave the house. What is not set up waits."""
+
+    sms: Gateway | None = None
+    email: Mail | None = None
+    push: Gateway | None = None
+    letter: Gateway | None = None
+    templates: Path = PROJECT_ROOT / "config" / "templates.zh.yaml"
+
+
 class Compliance(_Section):
     pack: str = "cn"  # rules that every contact must pass: a name in config/compliance, or a file
 
@@ -112,6 +137,7 @@ class Settings(_Section):
     understanding: Understanding = Understanding()
     store: Store = Store()
     compliance: Compliance = Compliance()
+    messages: Messages = Messages()
     timezone: str = "Asia/Shanghai"
     bank: str = "示例银行"
     knowledge: Path | None = PROJECT_ROOT / "config" / "knowledge.zh.yaml"  # answers beside the scripts' own

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dialogue.acts import Disposition as D
-from voicebot.call.announcements import announced
+from voicebot.presence.announcements import announced
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,8 @@ class NewCase(Strict):
     due_date: date
     priority: Annotated[int, Field(ge=-999_999, le=999_999)] = 0
     debtor: Name | None = None
+    email: Name | None = None
+    push_token: Name | None = None
     risk: Words = ""
 
 
@@ -324,3 +326,38 @@ class Delivery(BaseModel):
     delivered_at: datetime | None
     last_answer: str | None
     created_at: datetime
+
+
+class Receipt(Strict):
+    channel: Channel
+    provider_id: Name
+    state: Literal["delivered", "failed"]
+    error: Words | None = None
+
+
+class Reply(Strict):
+    """`number` in E.164: +8613800000001."""
+
+    number: Annotated[str, StringConstraints(pattern=r"^[+][0-9]{5,15}$")]
+    text: Words
+
+
+class RepliedTo(BaseModel):
+    """Debtors that want no more messages."""
+
+    opted_out: int
+
+
+class Message(BaseModel):
+    id: int
+    case_id: str
+    channel: str
+    step: str
+    template: str
+    address: str
+    state: str
+    provider_id: str | None
+    error: str | None
+    created_at: datetime
+    sent_at: datetime | None
+    delivered_at: datetime | None

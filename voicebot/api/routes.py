@@ -240,6 +240,29 @@ def list_promises(
     return _page(store, "promises", after, limit, case_id=case_id, outcome=outcome)
 
 
+# ---- messages -----------------------------------------------------------------------------------------------------
+
+
+@router.get("/messages", response_model=m.Listed[m.Message], tags=["messages"])
+def list_messages(
+    store: StoreDep, case_id: Text = None, after: After = None, limit: Limit = 50, key: ApiKey = READ
+) -> dict[str, Any]:
+    """SMS, e-mails, pushes, letters."""
+    return _page(store, "messages", after, limit, case_id=case_id)
+
+
+@router.post("/messages/receipts", status_code=204, tags=["messages"])
+def add_receipt(body: m.Receipt, store: StoreDep, key: ApiKey = WRITE) -> None:
+    """What a provider says became of a message."""
+    store.message_receipt(body.channel, body.provider_id, body.state, body.error)
+
+
+@router.post("/messages/replies", response_model=m.RepliedTo, tags=["messages"])
+def add_reply(body: m.Reply, store: StoreDep, key: ApiKey = WRITE) -> dict[str, Any]:
+    """Somebody answered a message. TD, T, 退订: they get no more."""
+    return {"opted_out": store.message_replied(body.number, body.text)}
+
+
 # ---- payments -----------------------------------------------------------------------------------------------------
 
 

@@ -27,6 +27,7 @@ from voicebot.call.outcomes import DISPOSITION_OF
 from voicebot.call.session import CallKit, CallResult, CallSession
 from voicebot.call.ticker import Ticker
 from voicebot.intent.understander import understander_of
+from voicebot.presence.listener import LineListener
 from voicebot.promises.ledger import Evidence
 from voicebot.settings import Settings
 from voicebot.speech.asr import make_asr
@@ -37,6 +38,18 @@ from voicebot.store import AttemptEnd, CallEnd, NewCall, Store, StoreError
 
 SPOKEN_BEFORE_DIALING = 6  # clauses of a case: the greeting and the facts
 PREPARE_TIMEOUT_S = 20.0
+LISTEN_EVERY_S, LISTENED_S = 0.2, 60.0  # to what comes before the answer
+ENDS_THE_CALL = frozenset(
+    {
+        Disposition.INVALID_NUMBER,
+        Disposition.SUSPENDED,
+        Disposition.POWERED_OFF,
+        Disposition.UNREACHABLE,
+        Disposition.BUSY,
+        Disposition.NO_ANSWER,
+    }
+)
+"""Said by the network before the answer: nobody is going to pick up."""
 HOURS_END = "the hours of the permit have ended"
 
 
@@ -159,10 +172,11 @@ class Dialer:
                 return None
             leg = await self.endpoint.dial(uri)
             observer(News(call_id, "dialing", case.case_id, text=uri))
-            answered = await self._ring(leg, ends_at)
+            answered, announced = await self._ring(leg, ends_at)
             if not answered:
                 outcome = await leg.wait_ended()
-                attempted = Attempted(case.case_id, call_id, DISPOSITION_OF[outcome.kind.value], outcome, None)
+                disposition = announced or DISPOSITION_OF[outcome.kind.value]
+                attempted = Attempted(case.case_id, call_id, disposition, outcome, None)
             else:
                 try:
                     attempted = await self._talk(call_id, leg, case, script, observer, attempt_id, ends_at)
@@ -178,19 +192,45 @@ class Dialer:
         observer(_ended(attempted))
         return attempted
 
-    async def _ring(self, leg: Leg, ends_at: datetime | None) -> bool:
-        """True once answered. A stop that comes while it rings, or the end of the hours, gives the call up."""
+    async def _ring(self, leg: Leg, ends_at: datetime | None) -> tuple[bool, Disposition | None]:
+        """(True once answered, what the network said while it rang). A stop that comes while it rings, or the end of
+        the hours, gives the call up."""
         self._ringing.add(leg)
+        said: list[Disposition] = []
+        listening = asyncio.create_task(self._listen_to_the_line(leg, said))
         try:
             if self._stopping:
                 await leg.hangup()
             with _at(ends_at, lambda: self._give_up(leg)):
-                return await leg.wait_answered()
+                answered = await leg.wait_answered()
+            return answered, said[0] if said and not answered else None
         except BaseException:
             await leg.hangup()
             raise
         finally:
             self._ringing.discard(leg)
+            listening.cancel()
+
+    async def _listen_to_the_line(self, leg: Leg, said: list[Disposition]) -> None:
+        """What comes before the answer: 您拨打的用户已关机 is put into `said` and ends the call, as a person would hang
+        up. Ringing, colour ring music and what cannot be typed are waited out."""
+        if not await leg.wait_media():
+            return
+        loop = asyncio.get_running_loop()
+        listener = LineListener(self._kit.asr, self._kit.vad)
+        listened_s = 0.0
+        while listened_s < LISTENED_S:
+            await asyncio.sleep(LISTEN_EVERY_S)
+            listened_s += LISTEN_EVERY_S
+            frames = [frame.rx for frame in leg.take_frames()]
+            verdict = await loop.run_in_executor(self._kit.executor, listener.listen_to, frames)
+            if verdict is None:
+                continue
+            if verdict.disposition in ENDS_THE_CALL:
+                said.append(verdict.disposition)
+                await leg.hangup()
+                return
+            listener = LineListener(self._kit.asr, self._kit.vad)
 
     def _give_up(self, leg: Leg) -> None:
         self._chores.add(chore := asyncio.get_running_loop().create_task(leg.hangup()))

@@ -34,7 +34,6 @@ from dialogue.protocol import (
 )
 from telephony import CallOutcome, Leg
 from voicebot.call import turns
-from voicebot.call.announcements import announced
 from voicebot.call.booking import Booking, Ledger
 from voicebot.call.chronicle import Chronicle, Span
 from voicebot.call.core import (
@@ -52,6 +51,7 @@ from voicebot.call.listening import Listening
 from voicebot.call.news import Observer
 from voicebot.call.playout import LineBegun, LineOver, Playout, Prompts
 from voicebot.call.watchdog import Watchdog
+from voicebot.presence.announcements import announced
 from voicebot.speech.api import RATE_HZ, AsrEngine, Hypothesis, Vad
 from voicebot.speech.hum import HumDetector
 

@@ -27,13 +27,16 @@ class WorkersFailed(RuntimeError):
     """No worker could do its work; the message says where its log is."""
 
 
-def split_lines(lines: int, *, with_seats: bool, calls_per_process: int | None = None) -> tuple[int, ...]:
-    """Lines of each worker process. With seats every line keeps a slot free for the handoff's second leg."""
+def split_lines(
+    lines: int, *, with_seats: bool, calls_per_process: int | None = None, at_least: int = 1
+) -> tuple[int, ...]:
+    """Lines of each worker process, `at_least` so many processes where there are lines enough. With seats every line
+    keeps a slot free for the handoff's second leg."""
     if lines < 1:
         raise ValueError(f"--lines {lines}: at least 1 line is needed")
     slots = calls_per_process or (WHEEL_CALLS if is_pypi_wheel() else OWN_BUILD_CALLS)
     most = max(1, slots // 2 if with_seats else slots)
-    processes = -(-lines // most)
+    processes = max(-(-lines // most), min(at_least, lines))
     return tuple(lines // processes + (i < lines % processes) for i in range(processes))
 
 
@@ -56,6 +59,7 @@ class WorkerGroup:
 
     work: WorkerSpec
     observer: Callable[[News], None]
+    processes: int = 1  # at least
     stopping: bool = False
     _hurried: bool = False
     _settings: Settings = field(init=False)
@@ -66,7 +70,7 @@ class WorkerGroup:
 
     async def run(self) -> None:
         """Return when nothing is left to call, or after a stop. Raises WorkersFailed."""
-        shares = split_lines(self.work.lines, with_seats=bool(self._settings.seats.addresses))
+        shares = split_lines(self.work.lines, with_seats=bool(self._settings.seats.addresses), at_least=self.processes)
         self._processes = [_Process(i, replace(self.work, lines=share)) for i, share in enumerate(shares)]
         await asyncio.gather(*(self._supervise(p) for p in self._processes))
         if all(p.failed for p in self._processes):

@@ -32,6 +32,8 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "debtor": ("debtor", "客户号", "客户编号"),
     "risk": ("risk", "风险等级", "风险"),
     "other_phones": ("other_phones", "备用电话", "其他电话", "备用手机"),
+    "email": ("email", "邮箱", "电子邮箱"),
+    "push_token": ("push_token", "推送标识"),
     "contact_phones": ("contact_phones", "联系人电话", "紧急联系人电话"),
 }
 """The names a column may carry in the header, by the field it fills."""
@@ -100,6 +102,13 @@ def sip_uri(cell: str) -> str:
     text = plain(cell)
     if not re.fullmatch(r"sips?:([^\s@<>]+@)?[^\s@<>]+", text):
         raise CellError(f"{text} is no SIP address; sip:someone@host expected")
+    return text
+
+
+def email(cell: str) -> str:
+    text = plain(cell)
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", text):
+        raise CellError(f"{text} is no e-mail address")
     return text
 
 

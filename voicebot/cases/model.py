@@ -30,6 +30,8 @@ class CaseRow:
     sip_uri: str | None = None
     priority: int = 0
     debtor: str | None = None  # the bank's number of the person: one for all their loans; without it the phone's
+    email: str | None = None
+    push_token: str | None = None
     risk: str = ""  # the bank's risk tier
     other_phones: tuple[str, ...] = ()  # the debtor's own, called when the first is dead
     contact_phones: tuple[str, ...] = ()  # of people who are not the debtor: kept, never called by the robot

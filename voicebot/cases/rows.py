@@ -61,6 +61,8 @@ def read_row(
         "due_date": take("due_date", lambda cell: columns.due_date(cell, today)),
         "priority": take("priority", columns.priority, 0),
         "debtor": take("debtor", columns.required_text),
+        "email": take("email", columns.email),
+        "push_token": take("push_token", columns.required_text),
         "risk": take("risk", columns.plain, ""),
         "other_phones": take("other_phones", columns.phones, ()),
         "contact_phones": take("contact_phones", columns.phones, ()),

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from voicebot.cli.common import ConfigOption, console, settings_or_fail, user_errors
-from voicebot.cli.run import BatchDone, run_batch
+from voicebot.cli.run import BatchDone, run_campaign
 from voicebot.debtor.measure import measure_folder, percentile
 from voicebot.debtor.persona import load_personas, normalise_user
 from voicebot.debtor.record import read_record
@@ -21,7 +21,7 @@ from voicebot.reports.batch import figures_table
 from voicebot.settings import PROJECT_ROOT, Settings
 from voicebot.store import open_store
 
-SCRIPT = "m1_collection"
+STRATEGY = PROJECT_ROOT / "examples" / "demo_strategy.yaml"
 SEAT = "seat.yaml"
 
 
@@ -31,17 +31,19 @@ def register(app: typer.Typer) -> None:
         cases: Annotated[Path, typer.Option(help="Cases to call.")] = PROJECT_ROOT / "examples" / "cases.csv",
         personas: Annotated[Path, typer.Option(help="Folder of debtors.")] = PROJECT_ROOT / "examples" / "personas",
         lines: Annotated[list[int] | None, typer.Option(help="Rounds: calls at the same time; repeatable.")] = None,
+        processes: Annotated[int, typer.Option("--processes", min=1, help="Worker processes, at least.")] = 1,
         config: ConfigOption = None,
     ) -> None:
-        """Call twelve simulated debtors over real SIP, one after the other and then four at once, and compare what was
-        booked with what each was told to do. Exit code 1 when a row does not match."""
+        """A campaign of twelve simulated debtors over real SIP: loaded, permitted, called one after the other and then
+        four at once, and reported; what was booked is compared with what each was told to do. Exit code 1 when a row
+        does not match."""
         settings = settings_or_fail(config)
         with user_errors():
-            good = _demo(settings, cases, personas, lines or [1, 4])
+            good = _demo(settings, cases, personas, lines or [1, 4], processes)
         raise typer.Exit(0 if good else 1)
 
 
-def _demo(settings: Settings, cases: Path, personas: Path, rounds: list[int]) -> bool:
+def _demo(settings: Settings, cases: Path, personas: Path, rounds: list[int], processes: int) -> bool:
     zone = ZoneInfo(settings.timezone)
     stamp = f"{datetime.now(zone):%Y%m%d-%H%M%S}"
     cast = {normalise_user(p.user): p for p in load_personas([personas])}
@@ -53,7 +55,8 @@ def _demo(settings: Settings, cases: Path, personas: Path, rounds: list[int]) ->
     for lines in rounds:
         with stage(settings, files, folder / f"lines-{lines}", seat=personas / SEAT) as on:
             label = "逐个呼叫" if lines == 1 else f"同时 {lines} 路"
-            done = run_batch(cases, SCRIPT, lines, on.settings, round=f"demo {stamp} {lines}", label=label)
+            name = f"demo {stamp} {lines}"
+            done = run_campaign(cases, name, str(STRATEGY), lines, on.settings, processes=processes, label=label)
         if done.stopped:
             return False
         with open_store(on.settings) as store:

@@ -25,7 +25,9 @@ from voicebot.cli.prepare import prepare_voice
 from voicebot.cli.view import CallView
 from voicebot.reports.batch import BatchFigures, figures_table, write_report
 from voicebot.settings import Settings
-from voicebot.store import Store, open_store
+from voicebot.store import BatchProgress, Store, open_store
+from voicebot.strategy.loader import load_strategy
+from voicebot.strategy.model import Means
 
 SHOWN_ERRORS = 10
 PREPARED_CASES = 16  # cases whose first lines are spoken before the first dial; the rest while the phones ring
@@ -81,35 +83,77 @@ def run_batch(
 
     `observer` gets every piece of news, beside the terminal.
     """
-    script = find_script(script_name, settings)
     with open_store(settings) as store:
-        today = datetime.now(ZoneInfo(settings.timezone)).date()
-        rejects = settings.data_home / "rejects" / f"{cases.stem}.csv"
-        file = CaseFile(cases, today, settings.bank, rejects)
-        loaded = store.load_batch(cases.name, file.sha256, script.name, file, round=round)
-        for bad in file.errors[:SHOWN_ERRORS]:
-            errors.print(f"[yellow]{escape(str(bad))}[/yellow]", highlight=False, soft_wrap=True)
-        if file.rejected:
-            errors.print(f"[yellow]{file.rejected} 行未导入，见 {rejects}[/yellow]", highlight=False, soft_wrap=True)
+        file = _case_file(cases, settings)
+        name = find_script(script_name, settings).name
+        loaded = store.load_batch(cases.name, file.sha256, name, file, round=round)
+        _tell_rejects(file)
         progress = store.batch_progress(loaded.batch_id)
         if prepare and not progress.finished:
-            soon = [row.facts(today) for row in islice(CaseFile(cases, today, settings.bank), PREPARED_CASES)]
-            now = datetime.now(ZoneInfo(settings.timezone))
-            own = [clause for case in soon for clause in case_clauses(script, case, now)[:PREPARED_CLAUSES]]
-            own += [clause for case in soon[:lines] for clause in likely_clauses(script, case, now, PREPARED_LIKELY)]
-            prepare_voice(settings, [*all_fixed_clauses(script), *own, *day_clauses(script, today)])
-        stopped = False
-        if not progress.finished:
-            with CallView(console, total=progress.total, done=progress.done + progress.failed, label=label) as view:
-
-                def show(news: News) -> None:
-                    view.show(news)
-                    if observer is not None:
-                        observer(news)
-
-                work = WorkerSpec(lines, settings.model_dump_json(), loaded.batch_id, script_name)
-                stopped = asyncio.run(drive(WorkerGroup(work, show)))
+            _prepare(cases, script_name, lines, settings)
+        work = WorkerSpec(lines, settings.model_dump_json(), loaded.batch_id, script_name)
+        stopped = not progress.finished and _call(work, progress, label, observer)
         return _report(store, settings, loaded.batch_id, stopped, report)
+
+
+def run_campaign(
+    cases: Path,
+    campaign: str,
+    strategy: str,
+    lines: int,
+    settings: Settings,
+    *,
+    processes: int = 1,
+    label: str = "活动",
+    observer: Observer | None = None,
+) -> BatchDone:
+    """Load the file into a campaign of that name and call what its strategy wants called now. Raises the errors of the
+    parts it uses."""
+    scripts = {s.content for g in load_strategy(strategy).segments for s in g.steps if s.means is Means.VOICE}
+    with open_store(settings) as store:
+        file = _case_file(cases, settings)
+        store.create_campaign(campaign, strategy)
+        loaded = store.load_batch(cases.name, file.sha256, "", file, campaign=campaign)
+        _tell_rejects(file)
+        for script in sorted(scripts):
+            _prepare(cases, script, lines, settings)
+        work = WorkerSpec(lines, settings.model_dump_json(), campaign=campaign)
+        stopped = _call(work, store.batch_progress(loaded.batch_id), label, observer, processes)
+        return _report(store, settings, loaded.batch_id, stopped, None)
+
+
+def _case_file(cases: Path, settings: Settings) -> CaseFile:
+    today = datetime.now(ZoneInfo(settings.timezone)).date()
+    return CaseFile(cases, today, settings.bank, settings.data_home / "rejects" / f"{cases.stem}.csv")
+
+
+def _tell_rejects(file: CaseFile) -> None:
+    for bad in file.errors[:SHOWN_ERRORS]:
+        errors.print(f"[yellow]{escape(str(bad))}[/yellow]", highlight=False, soft_wrap=True)
+    if file.rejected:
+        errors.print(f"[yellow]{file.rejected} 行未导入，见 {file.rejects}[/yellow]", highlight=False, soft_wrap=True)
+
+
+def _prepare(cases: Path, script_name: str, lines: int, settings: Settings) -> None:
+    """Speak what will be needed first, before anybody's phone rings."""
+    script, now = find_script(script_name, settings), datetime.now(ZoneInfo(settings.timezone))
+    today = now.date()
+    soon = [row.facts(today) for row in islice(CaseFile(cases, today, settings.bank), PREPARED_CASES)]
+    own = [clause for case in soon for clause in case_clauses(script, case, now)[:PREPARED_CLAUSES]]
+    own += [clause for case in soon[:lines] for clause in likely_clauses(script, case, now, PREPARED_LIKELY)]
+    prepare_voice(settings, [*all_fixed_clauses(script), *own, *day_clauses(script, today)])
+
+
+def _call(work: WorkerSpec, progress: BatchProgress, label: str, observer: Observer | None, processes: int = 1) -> bool:
+    """True when it was stopped."""
+    with CallView(console, total=progress.total, done=progress.done + progress.failed, label=label) as view:
+
+        def show(news: News) -> None:
+            view.show(news)
+            if observer is not None:
+                observer(news)
+
+        return asyncio.run(drive(WorkerGroup(work, show, processes=processes)))
 
 
 async def drive(group: WorkerGroup) -> bool:

@@ -44,6 +44,7 @@ def register(app: typer.Typer) -> None:
         )
         logging.getLogger("httpx").setLevel(logging.WARNING)
         logging.getLogger("procrastinate").setLevel(logging.WARNING)
+        logging.getLogger("alembic").setLevel(logging.WARNING)
         with user_errors(), open_store(settings) as store:
             asyncio.run(_serve(store, settings, host, port, lines, jobs))
 
@@ -77,7 +78,7 @@ async def _serve(store: Store, settings: Settings, host: str, port: int, lines: 
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop)
     serving = loop.create_task(server.serve())
-    working = loop.create_task(_jobs(store)) if with_jobs else None
+    working = loop.create_task(_jobs(store, settings)) if with_jobs else None
     calling = loop.create_task(group.run()) if group else None
     console.print(f"API http://{host}:{port}/api/v1 （文档 /api/docs），{lines} 路", highlight=False)
     tasks = [t for t in (serving, working, calling) if t is not None]
@@ -95,8 +96,8 @@ async def _serve(store: Store, settings: Settings, host: str, port: int, lines: 
             raise error
 
 
-async def _jobs(store: Store) -> None:
-    app = make_jobs(store)
+async def _jobs(store: Store, settings: Settings) -> None:
+    app = make_jobs(store, settings)
     async with app.open_async():
         await run(app)
 

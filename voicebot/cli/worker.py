@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
     def worker(
         lines: Annotated[int, typer.Option("--lines", min=1, help="Calls at the same time on this machine.")] = 1,
         campaign: Annotated[str | None, typer.Option("--campaign", help="Only this one.")] = None,
+        processes: Annotated[int, typer.Option("--processes", min=1, help="Worker processes, at least.")] = 1,
         until_done: Annotated[
             bool, typer.Option("--until-done", help="Leave when nothing is due within a quarter of an hour.")
         ] = False,
@@ -41,7 +42,7 @@ def register(app: typer.Typer) -> None:
             done = progress.total - progress.open - progress.to_plan if progress else 0
             with CallView(console, total=total, done=done, label=campaign or "活动") as view:
                 work = WorkerSpec(lines, settings.model_dump_json(), campaign=campaign, until_done=until_done)
-                asyncio.run(_drive(WorkerGroup(work, view.show)))
+                asyncio.run(_drive(WorkerGroup(work, view.show, processes=processes)))
 
 
 async def _drive(group: WorkerGroup) -> None:

@@ -11,7 +11,13 @@ import logging
 from procrastinate import App, PsycopgConnector
 
 from voicebot.jobs.webhooks import tell
+from voicebot.messages.senders import senders_of
+from voicebot.messages.sending import send_due
+from voicebot.messages.templates import load_templates
+from voicebot.settings import Settings
 from voicebot.store import Store
+from voicebot.strategy.loader import StrategyError, current_strategy
+from voicebot.strategy.model import Strategy
 
 SEARCH_PATH = "-c search_path=jobs,public"
 EVERY_FIVE_SECONDS, EVERY_MINUTE, EVERY_HOUR = "* * * * * */5", "* * * * *", "7 * * * *"
@@ -20,7 +26,7 @@ AT_ONCE = 4
 log = logging.getLogger(__name__)
 
 
-def make_jobs(store: Store) -> App:
+def make_jobs(store: Store, settings: Settings) -> App:
     """The queue with its jobs. `async with app.open_async(): await run(app)`."""
     connector = PsycopgConnector(conninfo=store.conninfo, kwargs={"options": SEARCH_PATH})
     app = App(connector=connector)
@@ -34,8 +40,18 @@ def make_jobs(store: Store) -> App:
     @app.task(name="judge_leases", queueing_lock="judge_leases")
     def judge_leases(timestamp: int) -> None:
         lost, unknown = store.reap()
-        if lost or unknown:
-            log.warning("leases ran out: %d lost, %d unknown", lost, unknown)
+        messages = store.reap_messages()
+        if lost or unknown or messages:
+            log.warning("leases ran out: %d lost, %d unknown, %d messages", lost, unknown, messages)
+
+    @app.periodic(cron=EVERY_MINUTE)
+    @app.task(name="send_messages", queueing_lock="send_messages", lock="send_messages")
+    def send_messages(timestamp: int) -> None:
+        store.plan_due(strategy_or_none)
+        if ways := senders_of(settings.messages):
+            done = send_due(store, ways, load_templates(settings.messages.templates))
+            if done:
+                log.info("messages: %s", dict(done))
 
     @app.periodic(cron=EVERY_HOUR)
     @app.task(name="settle_promises", queueing_lock="settle_promises")
@@ -50,6 +66,14 @@ def make_jobs(store: Store) -> App:
             await app.job_manager.retry_job(job)
 
     return app
+
+
+def strategy_or_none(name: str) -> Strategy | None:
+    try:
+        return current_strategy(name)
+    except StrategyError as e:
+        log.warning("its campaigns are not planned: %s", e)
+        return None
 
 
 async def run(app: App) -> None:

@@ -30,7 +30,7 @@ RIGHT_PARTY = PROMISED | {
 """Dispositions that only the debtor in person can bring about: the script discloses the debt, and asks for it, only
 after the right party has confirmed. Callbacks, complaints and the like may come from anybody, and do not count."""
 
-_STILL_TO_CALL = (CaseStatus.OPEN, CaseStatus.CLAIMED, CaseStatus.WAITING, CaseStatus.HELD)
+_STILL_TO_CALL = (CaseStatus.OPEN, CaseStatus.CLAIMED)
 
 NAMES: dict[Disposition, str] = {
     Disposition.PROMISED: "承诺还款",
@@ -85,9 +85,9 @@ def disposition_of(row: ReportRow) -> Disposition | None:
     """The call's where somebody answered, else what the line said; None while the case is to be called."""
     if row.disposition is not None:
         return row.disposition
-    if row.status in _STILL_TO_CALL:
+    if row.status in _STILL_TO_CALL or row.outcome is None:
         return None
-    return DISPOSITION_OF.get(row.outcome or "", Disposition.FAILED if row.outcome else None)
+    return row.line_disposition or DISPOSITION_OF.get(row.outcome, Disposition.FAILED)
 
 
 class _Sums:

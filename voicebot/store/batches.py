@@ -40,6 +40,8 @@ _COLUMNS = {
     "due_date": "DATE",
     "priority": "INTEGER",
     "debtor_key": "TEXT",
+    "email": "TEXT",
+    "push_token": "TEXT",
     "risk": "TEXT",
     "other_phones_text": "TEXT",
     "contact_phones_text": "TEXT",
@@ -55,9 +57,10 @@ _GIVEN = f"""
     )"""
 _INTO = """
         INSERT INTO cases (batch_id, case_id, name, gender, phone, sip_uri, bank, product, card_tail, amount_due,
-                           min_amount, due_date, priority, debtor, risk, other_phones, contact_phones, status)
+                           min_amount, due_date, priority, debtor, email, push_token, risk, other_phones,
+                           contact_phones, status)
         SELECT :batch, case_id, name, gender, phone, sip_uri, bank, product, card_tail, amount_due, min_amount,
-               due_date, priority, debtor_key, risk, string_to_array(other_phones_text, ' '),
+               due_date, priority, debtor_key, email, push_token, risk, string_to_array(other_phones_text, ' '),
                string_to_array(contact_phones_text, ' '), CAST(:status AS TEXT)"""
 _ADD = text(
     f"""{_GIVEN}, added AS ({_INTO}
@@ -75,7 +78,8 @@ _ADD_TO_CAMPAIGN = text(
         UPDATE cases c SET
             batch_id = :batch, name = g.name, gender = g.gender, phone = g.phone, sip_uri = g.sip_uri,
             amount_due = g.amount_due, min_amount = g.min_amount, due_date = g.due_date, priority = g.priority,
-            risk = g.risk, other_phones = string_to_array(g.other_phones_text, ' '),
+            email = g.email, push_token = g.push_token, risk = g.risk,
+            other_phones = string_to_array(g.other_phones_text, ' '),
             contact_phones = string_to_array(g.contact_phones_text, ' '), paid = 0, closed_at = NULL,
             status = CASE WHEN c.status = 'claimed' THEN c.status ELSE 'to_plan' END
         FROM given g, known k WHERE k.case_id = g.case_id AND c.id = k.id AND k.batch_id < :batch
@@ -122,6 +126,7 @@ _REPORT = text(
     """
     SELECT c.case_id, c.name, c.phone, c.sip_uri, c.amount_due, c.due_date, c.status, c.attempts,
            a.state AS attempt_state, a.dialed_at, a.kind AS outcome, a.sip_code,
+           a.disposition AS line_disposition,
            l.id AS call_id, l.answered_at, l.ended_at, l.disposition, l.flags, l.turns, l.response_ms,
            p.id AS promise_pk, p.pay_date AS promised_date, p.amount AS promised_amount, p.partial AS promised_partial,
            b.call_id IS NOT NULL AS callback_booked, b.at AS callback_at, l.recording, l.log,
@@ -150,6 +155,7 @@ def report(db: Connection, batch_id: int) -> Iterator[ReportRow]:
                 "status": CaseStatus(row["status"]),
                 "attempt_state": AttemptState(row["attempt_state"]) if row["attempt_state"] else None,
                 "disposition": Disposition(row["disposition"]) if row["disposition"] else None,
+                "line_disposition": Disposition(row["line_disposition"]) if row["line_disposition"] else None,
                 "flags": tuple(row["flags"] or ()),
                 "refused_by": tuple(row["refused_by"] or ()),
                 "promise_id": promise_number(promise_pk) if promise_pk else None,

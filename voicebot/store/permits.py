@@ -78,6 +78,11 @@ _HISTORY = text(
     FROM cases c JOIN attempts a ON a.case_pk = c.id
     WHERE c.debtor = ANY(:keys) AND a.state <> 'lost' AND a.created_at >= :since
     UNION ALL
+    SELECT m.debtor, m.channel, true, m.created_at, CASE WHEN m.state = 'delivered' THEN true ELSE false END,
+           c.case_id, m.address, ''
+    FROM messages m JOIN cases c ON c.id = m.case_pk
+    WHERE m.debtor = ANY(:keys) AND m.state <> 'failed' AND m.created_at >= :since
+    UNION ALL
     SELECT debtor, channel, outbound, at, reached, loan, number, agency
     FROM outside_contacts WHERE debtor = ANY(:keys) AND at >= :since
     """
@@ -143,7 +148,7 @@ def claim(db: Connection, by: Claimer, k: int) -> tuple[list[Claim], int]:
         k = min(k, free)
         if not k:
             return [], 0
-    db.execute(_WAKE, {"batch": by.batch_id, "at": at, "k": _WOKEN})
+    wake(db, by.batch_id, at)
     due = db.execute(_DUE, {"batch": by.batch_id, "k": min(k, _MOST_AT_ONCE)}).all()
     if not due:
         return [], 0
@@ -158,10 +163,15 @@ def claim(db: Connection, by: Claimer, k: int) -> tuple[list[Claim], int]:
         judged = judge(by.pack, known[row.debtor], request)
         if isinstance(judged, Permit):
             claims.append(_book(db, by, row, judged, at))
-            known[row.debtor] = _contacted(known[row.debtor], request)
+            known[row.debtor] = contacted(known[row.debtor], request)
         else:
-            _put_off(db, row.id, judged, at)
+            put_off(db, row.id, judged, at)
     return claims, len(due) + len(stale)
+
+
+def wake(db: Connection, batch_id: int, at: datetime) -> None:
+    """What waited for a moment that has come is due."""
+    db.execute(_WAKE, {"batch": batch_id, "at": at, "k": _WOKEN})
 
 
 def _is_stale(case: Any, at: datetime) -> bool:
@@ -206,7 +216,7 @@ def facts_of(
     }
 
 
-def _contacted(facts: Facts, request: Request) -> Facts:
+def contacted(facts: Facts, request: Request) -> Facts:
     """With the contact that was just permitted, whose end nobody knows yet."""
     assert facts.contacts is not None
     new = Contact(request.now, request.channel, None, loan=request.loan, number=request.number)
@@ -228,7 +238,7 @@ def _book(db: Connection, by: Claimer, row: Any, permit: Permit, at: datetime) -
     return Claim(
         attempt_id=attempt_id,
         batch_id=row.batch_id,
-        case=_case(row).facts(at.date()),
+        case=case_row(row).facts(at.date()),
         phone=row.phone,
         sip_uri=row.sip_uri,
         script=row.content or row.script,
@@ -237,7 +247,7 @@ def _book(db: Connection, by: Claimer, row: Any, permit: Permit, at: datetime) -
     )
 
 
-def _put_off(db: Connection, case_pk: int, refusal: Refusal, at: datetime) -> None:
+def put_off(db: Connection, case_pk: int, refusal: Refusal, at: datetime) -> None:
     values = {
         "case_pk": case_pk,
         "at": at,
@@ -249,7 +259,8 @@ def _put_off(db: Connection, case_pk: int, refusal: Refusal, at: datetime) -> No
     db.execute(_PUT_OFF, values)
 
 
-def _case(row: Any) -> CaseRow:
+def case_row(row: Any) -> CaseRow:
+    """The case as it is owed now."""
     return CaseRow(
         case_id=row.case_id,
         name=row.name,

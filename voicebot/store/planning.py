@@ -55,6 +55,12 @@ _DIALS = text(
     ORDER BY at, a.number
     """
 )
+_MESSAGES = text(
+    """
+    SELECT case_pk, coalesce(sent_at, created_at) AS at, step, channel, address FROM messages
+    WHERE case_pk = ANY(:cases) AND state <> 'permitted' ORDER BY at, id
+    """
+)
 _WRITE = text(
     """
     UPDATE cases c SET status = g.status, not_before = g.at, step = g.step, means = g.means, content = g.content,
@@ -112,6 +118,10 @@ def events_of(db: Connection, cases: Sequence[int]) -> dict[int, list[Event]]:
     for r in db.execute(_DIALS, {"cases": list(cases)}):
         ending = Disposition(r.ending)
         found[r.case_pk].append(Event(r.at, r.step, Means.VOICE, r.number, ending, r.again, r.pay_date, r.callback_at))
+    for r in db.execute(_MESSAGES, {"cases": list(cases)}):
+        found[r.case_pk].append(Event(r.at, r.step, Means(r.channel), r.address))
+    for happened in found.values():
+        happened.sort(key=lambda e: e.at)
     return found
 
 

@@ -63,6 +63,14 @@ _LISTS = {
         {"case_id": "m.case_id"},
         "m.id",
     ),
+    "messages": (
+        """
+        SELECT g.id, c.case_id, g.channel, g.step, g.template, g.address, g.state, g.provider_id, g.error,
+               g.created_at, g.sent_at, g.delivered_at FROM messages g JOIN cases c ON c.id = g.case_pk
+        """,
+        {"case_id": "c.case_id"},
+        "g.id",
+    ),
     "permits": (
         """
         SELECT p.id, c.case_id, p.attempt_id, p.at, p.pack, p.version, p.refused_by, p.next_allowed

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dialogue.acts import Disposition
 from dialogue.protocol import CaseFacts
+from voicebot.compliance import Channel
 
 
 class CaseStatus(StrEnum):
@@ -59,6 +60,18 @@ class Claim:
         """The SIP URI to call; `trunk` as in the settings: sip:{phone}@carrier.example."""
         chosen = self.number or self.sip_uri or self.phone
         return chosen if chosen and chosen.startswith(("sip:", "sips:")) else trunk.format(phone=chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageClaim:
+    """The right to send one message once."""
+
+    message_id: int
+    channel: Channel
+    step: str
+    template: str
+    address: str
+    case: CaseFacts  # as of the day of the claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +222,7 @@ class ReportRow:
     dialed_at: datetime | None = None
     outcome: str | None = None  # the attempt's kind
     sip_code: int | None = None
+    line_disposition: Disposition | None = None  # the attempt's own: also what the network said before the answer
     call_id: str | None = None
     answered_at: datetime | None = None
     ended_at: datetime | None = None

@@ -18,9 +18,21 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from voicebot.cases.model import CaseRow
-from voicebot.compliance import Contact, Facts, Pack, Request, load_pack
+from voicebot.compliance import Channel, Contact, Facts, Pack, Request, load_pack
 from voicebot.settings import Settings
-from voicebot.store import attempts, batches, calls, campaigns, keys, outbox, payments, permits, planning, reading
+from voicebot.store import (
+    attempts,
+    batches,
+    calls,
+    campaigns,
+    keys,
+    messages,
+    outbox,
+    payments,
+    permits,
+    planning,
+    reading,
+)
 from voicebot.store.connection import Database
 from voicebot.store.permits import Claimer
 from voicebot.store.records import (
@@ -30,6 +42,7 @@ from voicebot.store.records import (
     CallEnd,
     Campaign,
     Claim,
+    MessageClaim,
     NewCall,
     NewPayment,
     NewPromise,
@@ -223,6 +236,44 @@ class Store(AbstractContextManager["Store"]):
             return found
 
         return self._db.run(work)
+
+    # ---- messages -----------------------------------------------------------------------------------------------
+
+    def claim_messages(self, k: int, channels: Sequence[Channel]) -> list[MessageClaim]:
+        """Take up to `k` due messages of the running campaigns that the gate permits now, by these channels."""
+        claims: list[MessageClaim] = []
+        for batch_id, campaign in self._db.run(lambda db: campaigns.running(db, None)):
+            given = self._given_now() if self._given_now else None
+            by = Claimer(batch_id, "messages", self._lease_s, self._pack, self._zone, given, campaign)
+            for _ in range(permits.ROUNDS):
+                wanted = k - len(claims)
+                found, judged = self._db.run(
+                    lambda db, by=by, n=wanted: messages.claim(db, by, n, channels),  # type: ignore[misc]
+                    durable=True,
+                )
+                claims += found
+                if len(claims) >= k or not judged:
+                    break
+            if len(claims) >= k:
+                break
+        return claims
+
+    def message_sent(self, message_id: int, state: str, told: str) -> bool:
+        """Its ending: sent (with the provider's number), failed or unknown (with the reason)."""
+        at = self._given_now() if self._given_now else None
+        return self._db.run(lambda db: messages.ended(db, message_id, state, told, at), durable=True)
+
+    def message_receipt(self, channel: Channel, provider_id: str, state: str, error: str | None = None) -> None:
+        """What the provider says of it later: delivered or failed. Raises NotFound."""
+        self._db.run(lambda db: messages.receipt(db, channel, provider_id, state, error))
+
+    def message_replied(self, number: str, words: str) -> int:
+        """Somebody answered; TD, 退订 opts out of messages. How many debtors that are."""
+        return self._db.run(lambda db: messages.replied(db, number, words), durable=True)
+
+    def reap_messages(self) -> int:
+        """Messages whose sender vanished become unknown. How many."""
+        return self._db.run(messages.reap)
 
     # ---- payments -----------------------------------------------------------------------------------------------
 

@@ -151,6 +151,8 @@ cases = Table(
     Column("risk", Text, nullable=False, server_default=""),
     Column("paid", Numeric(14, 2), nullable=False, server_default="0"),
     _time("closed_at"),
+    Column("email", Text),
+    Column("push_token", Text),
     # What the strategy wants next; see voicebot.store.planning.
     Column("step", Text),
     Column("means", Text),
@@ -222,6 +224,33 @@ payments = Table(
     UniqueConstraint("source", "reference"),
     CheckConstraint("amount > 0", name="amount"),
     Index("ix_payments_case_id", "case_id"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("case_pk", BigInteger, ForeignKey("cases.id"), nullable=False),
+    Column("debtor", Text, ForeignKey("debtors.key"), nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("template", Text, nullable=False),
+    Column("address", Text, nullable=False, server_default=""),
+    Column("text", Text, nullable=False, server_default=""),
+    Column("state", Text, nullable=False),
+    _time("lease_until", nullable=False),
+    Column("pack", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("provider_id", Text),
+    Column("error", Text),
+    _created(),
+    _time("sent_at"),
+    _time("delivered_at"),
+    CheckConstraint("state IN ('permitted', 'sent', 'delivered', 'failed', 'unknown')", name="state"),
+    Index("ix_messages_case_pk", "case_pk"),
+    Index("ix_messages_debtor", "debtor", "created_at"),
+    Index("ix_messages_provider_id", "channel", "provider_id"),
+    Index("ix_messages_lease", "lease_until", postgresql_where="state = 'permitted'"),
 )
 
 permits = Table(

@@ -1,0 +1,1 @@
+"""Messages beside the calls: SMS, e-mail, app push, letters; templates, senders, receipts, opting out."""
