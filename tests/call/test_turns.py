@@ -111,11 +111,11 @@ def waited_ms(completeness: Completeness) -> int:
 
 
 def test_a_complete_answer_ends_the_turn_after_a_short_silence() -> None:
-    assert waited_ms(COMPLETE) in range(320, 341)
+    assert waited_ms(COMPLETE) in range(280, 301)
 
 
 def test_an_open_answer_waits_longer_and_a_hanging_one_longest() -> None:
-    assert waited_ms(Completeness.LIKELY) in range(450, 471)
+    assert waited_ms(Completeness.LIKELY) in range(350, 371)
     assert waited_ms(OPEN) in range(700, 721)
     assert waited_ms(HANGING) in range(1000, 1021)
 

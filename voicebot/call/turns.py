@@ -87,8 +87,8 @@ TRANSITIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
 class Timing:
     """The waits, in milliseconds. See Settings.turns."""
 
-    complete_ms: int = 320
-    likely_ms: int = 450
+    complete_ms: int = 280
+    likely_ms: int = 350
     open_ms: int = 700
     hanging_ms: int = 1000
     duck_after_ms: int = 60
