@@ -2,8 +2,8 @@
 
 Progressive: one dial per free line, and where a person must take over, per free seat. Predictive: more dials than
 seats, because not everybody answers and seats become free while phones ring, but never so many that more than the
-ceiling of those who answer would find no seat. A robot's own lines need no prediction: who answers is talked to by the machine
-that dialled; it is for campaigns whose calls go to people.
+ceiling of those who answer would find no seat. A robot's own lines need no prediction: who answers is talked to by the
+machine that dialled; it is for campaigns whose calls go to people.
 """
 
 from __future__ import annotations
