@@ -30,6 +30,19 @@ class SipAccount(_Section):
     realm: str = "*"
 
 
+class Trunk(_Section):
+    """One way out. `calls` at the same time and `per_second` new ones hold over all workers; a worker's own address is
+    what the carrier sees. Of `caller_ids` a local one is shown first."""
+
+    name: str
+    uri: str = Field(pattern=r"^[^{}]*\{phone\}[^{}]*$")  # sip:{phone}@carrier.example
+    calls: int | None = Field(None, ge=1)
+    per_second: float | None = Field(None, gt=0)
+    caller_ids: tuple[str, ...] = ()
+    breaker_failures: int = Field(5, ge=1)  # one after the other: the trunk rests
+    breaker_s: float = 30.0
+
+
 class Sip(_Section):
     bind: str = "127.0.0.1"
     port: int = 0  # 0: any free port
@@ -38,6 +51,7 @@ class Sip(_Section):
     codecs: tuple[str, ...] = ("PCMA", "PCMU")
     caller_id: str = "sip:robot@127.0.0.1"  # From of outgoing calls; a bare number or a SIP URI
     outbound_proxy: str | None = None
+    trunks: tuple[Trunk, ...] = ()  # for campaigns; without any, `trunk` below
     trunk: str = Field("sip:{phone}@127.0.0.1:5080", pattern=r"^[^{}]*(\{phone\}[^{}]*)?$")  # a phone as a SIP URI
     account: SipAccount = SipAccount()
     ring_timeout_s: float = 30.0  # then no_answer

@@ -155,6 +155,7 @@ class Dialer:
         attempt_id: str | None = None,
         clauses: Sequence[str] = (),
         may_dial: Callable[[], bool] = lambda: True,
+        caller_id: str | None = None,
         ends_at: datetime | None = None,
     ) -> Attempted | None:
         """Make one call. `may_dial` is asked just before the INVITE (off the loop); None when it says no. From
@@ -170,7 +171,7 @@ class Dialer:
         try:
             if self._stopping or not await asyncio.to_thread(may_dial):
                 return None
-            leg = await self.endpoint.dial(uri)
+            leg = await self.endpoint.dial(uri, caller_id=caller_id)
             observer(News(call_id, "dialing", case.case_id, text=uri))
             answered, announced = await self._ring(leg, ends_at)
             if not answered:

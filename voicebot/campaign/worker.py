@@ -20,6 +20,7 @@ import time
 from dialogue.rendering import case_clauses, likely_clauses
 from voicebot.call.dialer import Dialer
 from voicebot.call.news import News
+from voicebot.campaign.caller_ids import choose
 from voicebot.campaign.scripts import find_script
 from voicebot.campaign.spec import WorkerSpec, WorkerStats
 from voicebot.settings import Settings
@@ -131,21 +132,24 @@ class Worker:
 
         def may_dial() -> bool:
             nonlocal dialling
+            time.sleep(self._store.dial_slot(claim.trunk))
             dialling = self._store.start_dialing(claim.attempt_id, self._boot)
             return dialling
 
         try:
             case, now = claim.case, self._dialer.now()
+            trunk = next((t for t in self._settings.sip.trunks if t.name == claim.trunk), None)
             script = find_script(claim.script, self._settings)
             clauses = (*case_clauses(script, case, now), *likely_clauses(script, case, now, limit=12))
             attempted = await self._dialer.place(
-                claim.dial_uri(self._settings.sip.trunk),
+                claim.dial_uri(trunk.uri if trunk else self._settings.sip.trunk),
                 case,
                 script,
                 say,
                 attempt_id=claim.attempt_id,
                 clauses=clauses,
                 may_dial=may_dial,
+                caller_id=choose(trunk.caller_ids, claim.number or claim.phone) if trunk else None,
                 ends_at=claim.valid_until,
             )
             if attempted is None and not dialling:

@@ -36,7 +36,8 @@ from voicebot.compliance import (
     Status,
     judge,
 )
-from voicebot.store import campaigns
+from voicebot.settings import Trunk
+from voicebot.store import campaigns, trunks
 from voicebot.store.errors import NotFound
 from voicebot.store.records import Campaign, Claim
 
@@ -100,9 +101,11 @@ _BOOK = text(
         WHERE id = :case_pk RETURNING id, attempts, step, again, number
     ), attempt AS (
         INSERT INTO attempts (
-            id, case_pk, number, state, boot, lease_until, valid_until, created_at, step, again, dialed)
+            id, case_pk, number, state, boot, lease_until, valid_until, created_at, step, again, dialed,
+            trunk)
         SELECT id || ':' || attempts, id, attempts, 'permitted', :boot,
-               now() + make_interval(secs => :lease_s), :valid_until, :at, step, again, coalesce(number, :number)
+               now() + make_interval(secs => :lease_s), :valid_until, :at, step, again, coalesce(number, :number),
+               :trunk
         FROM taken RETURNING id, case_pk
     ), kept AS (
         INSERT INTO permits (case_pk, attempt_id, at, pack, version)
@@ -135,6 +138,7 @@ class Claimer:
     zone: ZoneInfo  # the bank's
     now: datetime | None = None
     campaign: Campaign | None = None  # whose lines are not to be passed
+    trunks: tuple[Trunk, ...] = ()  # nor these; none: there is one way out and it is not counted
 
 
 def claim(db: Connection, by: Claimer, k: int) -> tuple[list[Claim], int]:
@@ -148,6 +152,9 @@ def claim(db: Connection, by: Claimer, k: int) -> tuple[list[Claim], int]:
         k = min(k, free)
         if not k:
             return [], 0
+    room = trunks.free(db, by.trunks) if by.trunks else {}
+    if by.trunks and not (k := min(k, sum(room.values()))):
+        return [], 0
     wake(db, by.batch_id, at)
     due = db.execute(_DUE, {"batch": by.batch_id, "k": min(k, _MOST_AT_ONCE)}).all()
     if not due:
@@ -162,7 +169,10 @@ def claim(db: Connection, by: Claimer, k: int) -> tuple[list[Claim], int]:
         request = request_for(row, at)
         judged = judge(by.pack, known[row.debtor], request)
         if isinstance(judged, Permit):
-            claims.append(_book(db, by, row, judged, at))
+            trunk = max(room, key=lambda name: room[name]) if room else None
+            if trunk is not None:
+                room[trunk] -= 1
+            claims.append(_book(db, by, row, judged, at, trunk))
             known[row.debtor] = contacted(known[row.debtor], request)
         else:
             put_off(db, row.id, judged, at)
@@ -223,7 +233,7 @@ def contacted(facts: Facts, request: Request) -> Facts:
     return replace(facts, contacts=(*facts.contacts, new))
 
 
-def _book(db: Connection, by: Claimer, row: Any, permit: Permit, at: datetime) -> Claim:
+def _book(db: Connection, by: Claimer, row: Any, permit: Permit, at: datetime, trunk: str | None) -> Claim:
     values = {
         "case_pk": row.id,
         "boot": by.boot,
@@ -233,6 +243,7 @@ def _book(db: Connection, by: Claimer, row: Any, permit: Permit, at: datetime) -
         "pack": permit.pack,
         "version": permit.version,
         "number": _number(row),
+        "trunk": trunk,
     }
     attempt_id = db.execute(_BOOK, values).scalar_one()
     return Claim(
@@ -244,6 +255,7 @@ def _book(db: Connection, by: Claimer, row: Any, permit: Permit, at: datetime) -
         script=row.content or row.script,
         valid_until=permit.valid_until,
         number=row.number,
+        trunk=trunk,
     )
 
 

@@ -55,6 +55,7 @@ class Claim:
     script: str
     valid_until: datetime | None = None  # the permit's: no dial from then on, and an open call says goodbye
     number: str | None = None  # the one that the strategy chose: E.164, or a SIP address
+    trunk: str | None = None  # the name of the way out, where there are several
 
     def dial_uri(self, trunk: str) -> str:
         """The SIP URI to call; `trunk` as in the settings: sip:{phone}@carrier.example."""

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from voicebot.cases.model import CaseRow
 from voicebot.compliance import Channel, Contact, Facts, Pack, Request, load_pack
-from voicebot.settings import Settings
+from voicebot.settings import Settings, Trunk
 from voicebot.store import (
     attempts,
     batches,
@@ -32,6 +32,7 @@ from voicebot.store import (
     permits,
     planning,
     reading,
+    trunks,
 )
 from voicebot.store.connection import Database
 from voicebot.store.permits import Claimer
@@ -76,6 +77,7 @@ def open_store(
         lease_s or settings.store.lease_s,
         zone,
         now,
+        settings.sip.trunks,
     )
 
 
@@ -83,13 +85,20 @@ class Store(AbstractContextManager["Store"]):
     """Thread-safe. Get it from `open_store`; close it, or use it in a `with`."""
 
     def __init__(
-        self, database: Database, pack: Pack, lease_s: float, zone: ZoneInfo, now: Callable[[], datetime] | None
+        self,
+        database: Database,
+        pack: Pack,
+        lease_s: float,
+        zone: ZoneInfo,
+        now: Callable[[], datetime] | None,
+        trunks: tuple[Trunk, ...] = (),
     ) -> None:
         self._db = database
         self._pack = pack
         self._lease_s = lease_s
         self._zone = zone
         self._given_now = now
+        self._trunks = trunks
 
     def _now(self) -> datetime:
         """In the bank's zone."""
@@ -302,7 +311,7 @@ class Store(AbstractContextManager["Store"]):
         Nobody else gets them while the lease is renewed. A claim whose answer was lost runs out by itself.
         """
         given = self._given_now() if self._given_now else None
-        by = Claimer(batch_id, boot, self._lease_s, self._pack, self._zone, given, campaign)
+        by = Claimer(batch_id, boot, self._lease_s, self._pack, self._zone, given, campaign, self._trunks)
         claims: list[Claim] = []
         for _ in range(permits.ROUNDS):
             wanted = k - len(claims)
@@ -338,7 +347,19 @@ class Store(AbstractContextManager["Store"]):
 
     def end_attempt(self, attempt_id: str, outcome: AttemptEnd) -> bool:
         """Write the attempt's one ending; also a late one, after it was judged unknown. False: it already has one."""
-        return self._db.run(lambda db: attempts.end(db, attempt_id=attempt_id, outcome=outcome), durable=True)
+
+        def work(db: Connection) -> bool:
+            ended = attempts.end(db, attempt_id=attempt_id, outcome=outcome)
+            if ended and self._trunks:
+                trunks.ended(db, attempt_id, self._trunks, failed=outcome.kind == "failed")
+            return ended
+
+        return self._db.run(work, durable=True)
+
+    def dial_slot(self, trunk: str | None) -> float:
+        """Take the next slot of that trunk's calls per second; how long to wait for it, in seconds."""
+        found = next((t for t in self._trunks if t.name == trunk), None)
+        return self._db.run(lambda db: trunks.slot(db, found)) if found else 0.0
 
     # ---- debtors ------------------------------------------------------------------------------------------------
 

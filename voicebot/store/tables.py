@@ -197,10 +197,22 @@ attempts = Table(
     Column("again", Boolean, nullable=False, server_default="false"),
     Column("dialed", Text),  # the number, or the SIP address
     Column("disposition", Text),
+    Column("trunk", Text),
     _created(),
     UniqueConstraint("case_pk", "number"),
     CheckConstraint("state IN ('permitted', 'dialing', 'done', 'lost', 'unknown')", name="state"),
     Index("ix_attempts_lease", "state", "lease_until"),
+    Index("ix_attempts_trunk", "trunk", postgresql_where="state IN ('permitted', 'dialing')"),
+)
+
+trunks = Table(
+    "trunks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _time("next_at"),  # the next slot of its calls per second
+    Column("failures", Integer, nullable=False, server_default="0"),  # one after the other
+    _time("closed_until"),
+    _created(),
 )
 
 sources = Table(
