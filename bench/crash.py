@@ -374,7 +374,12 @@ def _case(n: int, ports: tuple[int, ...]) -> CaseRow:
 def _settings(url: str, ports: tuple[int, ...]) -> Settings:
     settings = at_any_hour(load_settings())
     sip = settings.sip.model_copy(
-        update={"trunk": f"sip:{{phone}}@127.0.0.1:{ports[0]}", "bind": "127.0.0.1", "ring_timeout_s": 4.0}
+        update={
+            "trunk": f"sip:{{phone}}@127.0.0.1:{ports[0]}",
+            "trunks": (),
+            "bind": "127.0.0.1",
+            "ring_timeout_s": 4.0,
+        }
     )
     seats = settings.seats.model_copy(update={"addresses": ()})
     store = StoreSettings(url=url, lease_s=LEASE_S)

@@ -39,6 +39,7 @@ def _pointed_at(settings: Settings, debtor_port: int, seat_port: int) -> Setting
     sip = settings.sip.model_copy(
         update={
             "trunk": f"sip:{{phone}}@127.0.0.1:{debtor_port}",
+            "trunks": (),
             "bind": "127.0.0.1",
             "ring_timeout_s": RING_TIMEOUT_S,
             # No call of a demo leaves the machine, whatever trunk the settings name.
