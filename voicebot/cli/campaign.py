@@ -122,19 +122,42 @@ def _check(name: str, settings: Settings) -> None:
                 find_script(step.content, settings)
 
 
+NAMES = {
+    "to_plan": "待规划",
+    "open": "待拨",
+    "claimed": "进行中",
+    "waiting": "等待时间",
+    "to_send": "待发消息",
+    "held": "不可联系",
+    "handed": "已移交",
+    "closed": "已结清",
+    "done": "已完成",
+    "failed": "失败",
+}
+
+
 def _show(store: Store, campaign: Campaign) -> None:
-    _table(store, (campaign,))
+    p = store.campaign_progress(campaign.name)
+    table = Table(title=campaign.name, title_justify="left", show_header=False)
+    lines = "不限" if campaign.lines is None else str(campaign.lines)
+    for name, value in (("策略", campaign.strategy), ("状态", STATES[campaign.state]), ("线路", lines)):
+        table.add_row(name, value)
+    table.add_row("优先级", str(campaign.priority))
+    table.add_section()
+    table.add_row("案件", str(p.total))
+    for status, name in NAMES.items():
+        if n := getattr(p, status):
+            table.add_row(f"  {name} {status}", str(n))
+    out.print(table)
 
 
 def _table(store: Store, campaigns: tuple[Campaign, ...]) -> None:
     table = Table()
-    for column in ("活动", "策略", "状态", "线路", "案件", "待规划", "待拨", "通话中", "等待", "待发", "不可联系"):
-        table.add_column(column)
-    for column in ("已移交", "已结清", "已完成"):
-        table.add_column(column)
+    for column in ("活动", "策略", "状态", "案件", "在办", "通话", "移交", "结清"):
+        table.add_column(column, overflow="fold")
     for c in campaigns:
         p: BatchProgress = store.campaign_progress(c.name)
-        counts = (p.total, p.to_plan, p.open, p.claimed, p.waiting, p.to_send, p.held, p.handed, p.closed)
-        lines = "不限" if c.lines is None else str(c.lines)
-        table.add_row(c.name, c.strategy, STATES[c.state], lines, *map(str, counts), str(p.done + p.failed))
+        ahead = p.to_plan + p.open + p.waiting + p.to_send
+        counts = map(str, (p.total, ahead, p.claimed, p.handed, p.closed))
+        table.add_row(c.name, c.strategy, STATES[c.state], *counts)
     out.print(table)
