@@ -118,11 +118,14 @@ def main() -> int:
     people = [v for c, v in found if c.label is Kind.PERSON]
     lost = sum(not v.is_person for v in people)
     machines = sum(v.is_person for c, v in found if c.label is not Kind.PERSON)
-    waits = [v.at_ms - LEAD_MS for v in people if v.is_person]
     out.print(f"announcements typed right: {right} of {len(typed)} ({right / len(typed):.1%})")
     out.print(f"tones named right: {known} of {len(tones)} ({known / len(tones):.1%})")
     out.print(f"people taken for machines: {lost} of {len(people)}; machines taken for people: {machines}")
-    out.print(f"people known after p50 {percentile(waits, 50):.0f} ms, longest {max(waits)} ms, of their first sound")
+    for what, recorded in (("who greet", False), ("recorded, who speak on", True)):
+        waits = [v.at_ms - LEAD_MS for c, v in found if v.is_person and c.recorded is recorded]
+        if waits:
+            late = f"p50 {percentile(waits, 50):.0f} ms, longest {max(waits)} ms"
+            out.print(f"people {what} ({len(waits)}): known {late} after their first sound")
     if options.list:
         for c, v in found:
             if c.label is not v.kind or (c.disposition or v.disposition) is not v.disposition or c.tone is not v.tone:
