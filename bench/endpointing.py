@@ -15,7 +15,7 @@ import argparse
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -151,10 +151,10 @@ def _play(turn: Recorded, timing: turns.Timing, understander: Understander, ear:
         if edge is not None:
             feed((turns.SpeechStarted if edge.speech else turns.SpeechStopped)(edge.at, edge.since))
         while heard and heard[0][0] <= at:
-            feed(heard.pop(0)[1])
+            feed(replace(heard.pop(0)[1], stirring=gate.stirring))
         deadline = turns.next_deadline(state, timing)
         if deadline is not None and at >= deadline:
-            feed(turns.Tick(at))
+            feed(turns.Tick(at, stirring=gate.stirring))
         if taken.at:
             return taken.at[0]
     return None

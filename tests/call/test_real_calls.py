@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 
 from dialogue.acts import Disposition
@@ -26,6 +27,8 @@ from voicebot.debtor.record import CallRecord, read_record
 from voicebot.intent.understander import understander_of
 from voicebot.promises.ledger import proof
 from voicebot.settings import PROJECT_ROOT, Settings, load_settings
+from voicebot.speech.api import RATE_HZ
+from voicebot.speech.audio import to_pcm16, write_wav
 from voicebot.store import Store, open_store
 from voicebot.weights import Weights
 
@@ -79,13 +82,32 @@ class Town:
         return []
 
 
+def nobody_there(folder: Path) -> list[Path]:
+    """Two numbers at which there is no one: a busy tone behind the answer, an announcement before it."""
+    beat = [np.sin(2 * np.pi * 450 * np.arange(350 * 8) / RATE_HZ), np.zeros(350 * 8)]
+    write_wav(folder / "busy.wav", to_pcm16(0.2 * np.concatenate(beat * 10)))
+    tone = """{name: line_is_dead, about: 接通后只有忙音, user: "13900000021",
+        noise: {kind: wav, wav: busy.wav, snr_db: 10}, expect: {disposition: busy}}"""
+    told = """{name: no_such_number, about: 空号提示音, user: "13900000022",
+        answer: {kind: early_media, announce: 对不起，您拨打的号码是空号，请核对后再拨。},
+        expect: {disposition: invalid_number}}"""
+    files = [folder / "line_is_dead.yaml", folder / "no_such_number.yaml"]
+    for file, text in zip(files, (tone, told), strict=True):
+        file.write_text(text, "utf-8")
+    return files
+
+
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     records = tmp_path_factory.mktemp("heard")
     cast = [PERSONAS / "01_pays_today.yaml", PERSONAS / "07_demands_person.yaml", PERSONAS / "12_busy.yaml"]
     with ExitStack() as stack:
         debtors = stack.enter_context(
-            DebtorProcess([*cast, PERSONAS / "bench" / "shouts.yaml"], record=records, rtp_ports=(46000, 46999))
+            DebtorProcess(
+                [*cast, PERSONAS / "bench" / "shouts.yaml", *nobody_there(tmp_path_factory.mktemp("nobody"))],
+                record=records,
+                rtp_ports=(46000, 46999),
+            )
         )
         seat = stack.enter_context(DebtorProcess([PERSONAS / "seat.yaml"], record=records, rtp_ports=(47000, 47999)))
         base = load_settings()
@@ -157,6 +179,23 @@ async def test_busy_is_busy_and_leaves_no_call_behind(town: Town, store: Store) 
         busy = await town.call(dialer, "13800000012")
     assert busy.disposition is Disposition.BUSY
     assert busy.result is None
+
+
+async def test_a_busy_tone_behind_the_answer_ends_the_call(town: Town, store: Store) -> None:
+    async with Dialer(town.settings, store) as dialer:
+        dead = await town.call(dialer, "13900000021")
+    assert dead.disposition is Disposition.BUSY
+    assert dead.outcome.kind is OutcomeKind.ANSWERED
+    assert ("tone", "busy") in [(n.kind, n.text) for n in town.news if n.call_id == dead.call_id]
+    [record] = await town.records_of("line_is_dead")
+    assert record.ended_sample < 6 * RATE_HZ
+
+
+async def test_an_announcement_before_the_answer_ends_the_dial(town: Town, store: Store) -> None:
+    async with Dialer(town.settings, store) as dialer:
+        nobody = await town.call(dialer, "13900000022")
+    assert nobody.disposition is Disposition.INVALID_NUMBER
+    assert nobody.result is None
 
 
 async def test_an_operator_ends_a_running_call_politely(town: Town, store: Store) -> None:

@@ -47,6 +47,7 @@ class Floor:
     now_ms: int = 0
     out: list[tuple[int, object]] = field(default_factory=list)
     humming: bool = False
+    stirring: bool = False
     remaining_ms: int = 3000
 
     moves: set[tuple[str, str, str, str]] = field(default_factory=set)  # half, before, cause, after
@@ -77,7 +78,7 @@ class Floor:
             self.now_ms += 20
             deadline = turns.next_deadline(self.state, self.timing)
             if deadline is not None and self.now_ms * 8 >= deadline:
-                self.feed(Tick(self.now_ms * 8, self.humming))
+                self.feed(Tick(self.now_ms * 8, self.humming, self.stirring))
 
     def speech(self, ms: int) -> None:
         """The customer speaks for `ms`; the gate notices 60 ms after the onset and 80 ms after the end."""
@@ -91,7 +92,8 @@ class Floor:
 
     def words(self, text: str, completeness: Completeness = COMPLETE, *, backchannel: bool = False) -> None:
         """The ears answer for all audio so far."""
-        self.feed(Heard(self.now_ms * 8, self.state.turn, self.now_ms * 8, text, completeness, backchannel))
+        at = self.now_ms * 8
+        self.feed(Heard(at, self.state.turn, at, text, completeness, backchannel, self.stirring))
 
     def robot(self, *, interruptible: bool = True) -> None:
         self.feed(RobotStarted(self.now_ms * 8, interruptible))
@@ -115,7 +117,7 @@ def test_a_complete_answer_ends_the_turn_after_a_short_silence() -> None:
 
 
 def test_an_open_answer_waits_longer_and_a_hanging_one_longest() -> None:
-    assert waited_ms(Completeness.LIKELY) in range(350, 371)
+    assert waited_ms(Completeness.LIKELY) in range(500, 521)
     assert waited_ms(OPEN) in range(700, 721)
     assert waited_ms(HANGING) in range(1000, 1021)
 
@@ -132,6 +134,32 @@ def test_a_pause_inside_a_hanging_line_does_not_cut_it() -> None:
     assert isinstance(taken, TakeTurn)
     assert (taken.from_sample, taken.to_sample) == (0, (800 + 80 + 360 + 700) * 8)
     assert len(floor.of(OpenEars)) == 1, "one turn, one ear"
+
+
+def test_a_voice_that_comes_back_as_the_turn_is_about_to_end_continues_it() -> None:
+    floor = Floor()
+    floor.speech(800)
+    floor.words("我是", COMPLETE)
+    floor.wait(180)  # 260 ms of silence
+    floor.stirring = True
+    floor.speech(700)  # its edge comes 60 ms after its onset, when the wait of 280 ms is over
+    floor.stirring = False
+    floor.words("我是他姐姐")
+    floor.wait(1000)
+    [(_, taken)] = floor.of(TakeTurn)
+    assert isinstance(taken, TakeTurn) and taken.text == "我是他姐姐"
+
+
+def test_a_crackle_holds_a_turn_back_for_four_frames_at_most() -> None:
+    for late_words in (False, True):
+        floor = Floor(stirring=True)
+        floor.speech(1000)
+        if late_words:
+            floor.wait(220)
+        floor.words("我明天还")
+        floor.wait(2000)
+        [(ms, _)] = floor.of(TakeTurn)
+        assert ms - 1000 in range(360, 381)
 
 
 def test_late_ears_hold_the_turn_open_until_they_answer() -> None:

@@ -59,6 +59,7 @@ class EarsHeard:
     text: str
     confidence: float
     others: tuple[Alternative, ...] = ()
+    stirring: bool = False  # see turns.Heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +195,7 @@ class CallCore:
             completeness = self._understander.completeness(e.text, pending=self._question)
         else:
             completeness = Completeness.COMPLETE  # whatever is said on picking up, it is the robot's turn then
-        return turns.Heard(e.at, e.turn, e.covers, e.text, completeness, backchannel)
+        return turns.Heard(e.at, e.turn, e.covers, e.text, completeness, backchannel, e.stirring)
 
     def _turn_event(self, event: turns.TurnEvent, out: list[Output]) -> None:
         self.turn_state, commands = turns.step(self.turn_state, event, self.basis.timing)

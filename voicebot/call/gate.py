@@ -33,6 +33,11 @@ class SpeechGate:
     _recent: list[bool] = field(default_factory=list)
     _quiet_frames: int = 0
 
+    @property
+    def stirring(self) -> bool:
+        """A sound that may become speech: a frame or two of it, too little yet to tell."""
+        return any(self._recent)
+
     def push(self, probability: float, end_sample: int) -> Edge | None:
         """`end_sample`: call-clock sample just behind the frame."""
         if not self.speaking:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dialogue.acts import Disposition
 from dialogue.expectations import PICKUP
 from dialogue.protocol import (
@@ -52,6 +54,7 @@ from voicebot.call.news import Observer
 from voicebot.call.playout import LineBegun, LineOver, Playout, Prompts
 from voicebot.call.watchdog import Watchdog
 from voicebot.presence.announcements import announced
+from voicebot.presence.tones import TONE_MEANS, Tone, ToneListener
 from voicebot.speech.api import RATE_HZ, AsrEngine, Hypothesis, Vad
 from voicebot.speech.hum import HumDetector
 
@@ -124,6 +127,8 @@ class CallSession:
         self._vad = kit.vad.stream()
         self._gate = SpeechGate()
         self._hum: HumDetector | None = None
+        self._tones = ToneListener()
+        self._gone: Tone | None = None  # the tone that said that nobody is there any more
         self._just_before: deque[bytes] = deque(maxlen=START_WINDOW)
         self._playout = Playout(leg, kit.prompts, kit.duck_db)
         self._ears = Listening(kit.asr, kit.executor, self._on_heard, self.trouble)
@@ -210,6 +215,7 @@ class CallSession:
                 continue
             self._ears.push(frame.rx, self._at)
             self._listen_for_hum(frame.rx)
+            self._listen_for_tones(frame.rx)
             edge = self._gate.push(self._vad.push(frame.rx), self._at)
             if edge is not None and edge.speech:
                 self._feed(turns.SpeechStarted(edge.at, edge.since))
@@ -217,7 +223,7 @@ class CallSession:
                 self._feed(turns.SpeechStopped(edge.at, edge.since, self._humming))
             deadline = self._core.next_deadline()
             if deadline is not None and self._at >= deadline:
-                self._feed(turns.Tick(self._at, self._humming))
+                self._feed(turns.Tick(self._at, self._humming, self._gate.stirring))
         self._speak_on()
 
     @property
@@ -235,6 +241,14 @@ class CallSession:
         else:
             self._hum = None
         self._just_before.append(frame)
+
+    def _listen_for_tones(self, frame: bytes) -> None:
+        """A busy tone in an answered call: the far end is gone and its exchange has not said so. Nobody is kept on."""
+        tone = self._tones.push(np.frombuffer(frame, "<i2").astype(np.float64))
+        if tone in TONE_MEANS and self._gone is None:
+            self._gone = tone
+            self._chronicle.tell("tone", str(tone))
+            self.keep(self._end_leg())
 
     # ---- inputs ----
 
@@ -261,7 +275,8 @@ class CallSession:
 
     def _on_heard(self, turn: int, covers: int, h: Hypothesis) -> None:
         self._clock.words_at, self._clock.ears_cpu_ms = self._at, h.cpu_ms
-        self._feed(EarsHeard(self._at, turn, covers, h.text, round(h.confidence, 4), h.others))
+        confidence = round(h.confidence, 4)
+        self._feed(EarsHeard(self._at, turn, covers, h.text, confidence, h.others, self._gate.stirring))
 
     def _time_up(self, reason: str) -> None:
         self._feed(FromOutside(self._at, TimeUp(reason)))
@@ -417,7 +432,9 @@ class CallSession:
 
     def _close(self, outcome: CallOutcome) -> CallResult:
         disposition = self._core.disposition or Disposition.UNCLEAR
-        if disposition is Disposition.CALL_ASSISTANT:
+        if self._gone is not None and not self._core.customer_turns:
+            disposition = TONE_MEANS[self._gone]
+        elif disposition is Disposition.CALL_ASSISTANT:
             disposition = announced(self._chronicle.said()) or disposition
         self._chronicle.close()
         return CallResult(

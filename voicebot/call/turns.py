@@ -44,6 +44,7 @@ ALMOST_DONE_MS = 700  # speech this close to the end of the robot's words is an 
 HUM_MS = 800  # the longest 嗯嗯
 BLIP_MS = 400  # 哦, 啊, 好, 对
 NOISE_MS = 1500  # sound over the robot in which the ears find no word by then is noise
+STIRRING_MS = 80  # how long a sound that may become speech holds a decision back; by then the VAD has made up its mind
 TAKE_BACK_MS = 1200  # speech that goes on this soon after a taken turn continues it
 
 
@@ -88,7 +89,7 @@ class Timing:
     """The waits, in milliseconds. See Settings.turns."""
 
     complete_ms: int = 280
-    likely_ms: int = 350
+    likely_ms: int = 500
     open_ms: int = 700
     hanging_ms: int = 1000
     duck_after_ms: int = 60
@@ -131,6 +132,7 @@ class Heard:
     text: str
     completeness: Completeness
     backchannel: bool  # nothing that takes the floor: 嗯, 哦, 好, 喂
+    stirring: bool = False  # a sound just now that may become speech
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,7 @@ class ListenFrom:
 class Tick:
     at: int
     humming: bool = False  # the speech so far sounds like 嗯
+    stirring: bool = False  # a sound just now that may become speech
 
 
 TurnEvent = (
@@ -334,7 +337,7 @@ def _heard(s: TurnState, e: Heard, timing: Timing) -> Result:
         if s.robot is Robot.PAUSED and wordless:
             return replace(s, robot=Robot.SPEAKING, barging=False), (ResumeRobot(),)
         return s, ()
-    return _settle(s, e.at, timing)
+    return _settle(s, e.at, timing, e.stirring)
 
 
 def _robot_queued(s: TurnState, e: RobotQueued, timing: Timing) -> Result:
@@ -369,7 +372,7 @@ def _tick(s: TurnState, e: Tick, timing: Timing) -> Result:
     if s.customer is Customer.SPEAKING:
         return _tick_speaking(s, e, timing)
     if s.customer is Customer.TRAILING:
-        return _settle(s, e.at, timing)
+        return _settle(s, e.at, timing, e.stirring)
     if _silence_counts(s) and e.at >= s.quiet_from + s.silence_ms * SAMPLES_PER_MS:
         return replace(s, listening=False), (SilenceElapsed(e.at),)
     return s, ()
@@ -398,8 +401,8 @@ def _tick_speaking(s: TurnState, e: Tick, timing: Timing) -> Result:
 # ---- decisions -------------------------------------------------------------------------------------------------
 
 
-def _settle(s: TurnState, at: int, timing: Timing) -> Result:
-    """The customer is quiet: is the turn over, was it one, or do we wait?"""
+def _settle(s: TurnState, at: int, timing: Timing, stirring: bool = False) -> Result:
+    """The customer is quiet: is the turn over, was it one, or do we wait? Not while the voice may be coming back."""
     deaf = at >= s.silence_since + EARS_PATIENCE_MS * SAMPLES_PER_MS
     if s.covers < s.silence_since and not deaf:
         return s, ()
@@ -410,7 +413,7 @@ def _settle(s: TurnState, at: int, timing: Timing) -> Result:
         return s, ()
     if takes_floor and s.robot is Robot.SPEAKING:
         return _pause(s)  # RobotPaused, which says what was cut, settles the rest
-    if at < _settle_at(s, timing):
+    if at < _settle_at(s, timing) + stirring * STIRRING_MS * SAMPLES_PER_MS:
         return s, ()
     return _take(s) if takes_floor else _let_go(s, at)
 

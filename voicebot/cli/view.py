@@ -30,6 +30,7 @@ _LABELS = {
     "withdrawn": "撤回承诺",
     "callback": "回电",
     "handoff": "转人工",
+    "tone": "信号音",
     "trouble": "异常",
     "ended": "结束",
     "ready": "就绪",

@@ -24,7 +24,7 @@ from dialogue.acts import Disposition
 from dialogue.protocol import Expectation
 from voicebot.call.gate import SpeechGate
 from voicebot.presence.announcements import PHRASES, announced, is_machine, is_of_the_network
-from voicebot.presence.tones import Tone, ToneListener
+from voicebot.presence.tones import TONE_MEANS, Tone, ToneListener
 from voicebot.speech.api import FRAME_MS, FRAME_SAMPLES, RATE_HZ, AsrEngine, AsrStream, Vad, VadStream
 
 LOOK_EVERY_MS = 600  # while somebody speaks on
@@ -44,14 +44,6 @@ class Kind(StrEnum):
     MUSIC = "music"
     SILENCE = "silence"
     UNCERTAIN = "uncertain"
-
-
-TONE_MEANS = {
-    Tone.BUSY: Disposition.BUSY,
-    Tone.CONGESTION: Disposition.UNREACHABLE,
-    Tone.UNOBTAINABLE: Disposition.INVALID_NUMBER,
-}
-"""Ringing means nothing yet, and after an information tone the words say what it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from dialogue.acts import Disposition
 from voicebot.speech.api import FRAME_MS, FRAME_SAMPLES, RATE_HZ
 
 Samples = npt.NDArray[np.float64]
@@ -25,6 +26,13 @@ class Tone(StrEnum):
     UNOBTAINABLE = "unobtainable"
     INFORMATION = "information"  # special information tone: an announcement follows, or should have
 
+
+TONE_MEANS = {
+    Tone.BUSY: Disposition.BUSY,
+    Tone.CONGESTION: Disposition.UNREACHABLE,
+    Tone.UNOBTAINABLE: Disposition.INVALID_NUMBER,
+}
+"""Ringing means nothing yet, and after an information tone the words say what it is."""
 
 QUIETEST = 60.0  # root mean square of 16-bit samples, some -55 dBFS
 PAUSE = 0.45  # of a tone's loudness: what is quieter is the noise of the line between two tones
