@@ -52,7 +52,9 @@ class Sip(_Section):
     caller_id: str = "sip:robot@127.0.0.1"  # From of outgoing calls; a bare number or a SIP URI
     outbound_proxy: str | None = None
     trunks: tuple[Trunk, ...] = ()  # for campaigns; without any, `trunk` below
-    trunk: str = Field("sip:{phone}@127.0.0.1:5080", pattern=r"^[^{}]*(\{phone\}[^{}]*)?$")  # a phone as a SIP URI
+    trunk: str = Field(
+        default="sip:{phone}@127.0.0.1:5080", pattern=r"^[^{}]*(\{phone\}[^{}]*)?$"
+    )  # a phone as a SIP URI
     account: SipAccount = SipAccount()
     ring_timeout_s: float = 30.0  # then no_answer
     dead_host_timeout_s: float = 5.0  # no provisional answer at all: unreachable

@@ -401,7 +401,10 @@ class CallSession:
         c = self._clock
         if c.waiting:
             c.waiting = False
-            ms = lambda sample: (sample - c.end_sample) * 1000 // RATE_HZ  # noqa: E731
+
+            def ms(sample: int) -> int:
+                return (sample - c.end_sample) * 1000 // RATE_HZ
+
             response_ms = ms(self._at)
             self._chronicle.response_ms.append(response_ms)
             self._chronicle.log(

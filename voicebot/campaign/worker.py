@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import queue
 import resource
 import secrets
@@ -236,7 +237,10 @@ if __name__ == "__main__":
     speaker = threading.Thread(target=_tell_supervisor, daemon=True)
     speaker.start()
     try:
-        asyncio.run(main(WorkerSpec.from_json(sys.stdin.buffer.raw.readline().decode())))
+        # No byte past the line is read: what follows belongs to the loop.
+        with io.FileIO(sys.stdin.fileno(), closefd=False) as pipe:
+            spec = WorkerSpec.from_json(pipe.readline().decode())
+        asyncio.run(main(spec))
     finally:
         _news.put(END_OF_NEWS)
         speaker.join(5)

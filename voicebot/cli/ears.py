@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -85,7 +85,7 @@ def train(
         from voicebot.speech.adapt import training
     except ImportError as e:
         fail(f'training needs {e.name}; install it with: pip install "voicebot[train]"')
-    changes = {k: v for k, v in (("epochs", epochs), ("seed", seed)) if v is not None}
+    changes: dict[str, Any] = {k: v for k, v in (("epochs", epochs), ("seed", seed)) if v is not None}
     plan = training.Plan(threads=threads, **changes)
     shards = sorted(spoken_folder(settings).glob("*-????.npz"))
     with user_errors():

@@ -169,8 +169,8 @@ def hear(
         mixed = random.Random(seed).sample(examples, len(examples))
         chosen = [e for e in mixed if 2 <= len(spoken(e.text)) <= MAX_SPOKEN][:count][which - 1 :: of]
         turns = [(e.text, e.pending) for e in chosen]
-        heard = spoken_and_heard(settings, ear, turns, HEARD_OVER_DB)
-        pairs = ((e, h.text) for e, h in zip(chosen, heard, strict=True))
+        answers = spoken_and_heard(settings, ear, turns, HEARD_OVER_DB)
+        pairs = ((e, h.text) for e, h in zip(chosen, answers, strict=True))
     # What is labelled already, here or by an earlier line, keeps its label.
     labels = {(e.pending, spoken(e.text)) for e in examples}
     kept = total = 0

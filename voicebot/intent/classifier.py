@@ -95,7 +95,7 @@ class IntentClassifier:
         rows = self._run([(text, pending) for text, _ in texts])
         acts, primary, finished = (np.average(row, axis=0, weights=weights) for row in rows)
         heeded = np.where(self._critical, np.maximum(acts, rows[0][0]), acts)
-        return self._decide(heeded, primary, finished)
+        return self._decide(heeded, primary, np.float32(finished))
 
     def _decide(self, acts: Floats, likely: Floats, finished: np.float32) -> Decision:
         """From probabilities: of every act, of each being the first, of the turn being over."""
@@ -152,9 +152,9 @@ def padded(rows: Sequence[Sequence[int]]) -> npt.NDArray[np.int64]:
 
 
 def _sigmoid(x: Floats) -> Floats:
-    return 1 / (1 + np.exp(-x))
+    return np.asarray(1 / (1 + np.exp(-x)), np.float32)
 
 
 def _softmax(x: Floats) -> Floats:
     e = np.exp(x - x.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
+    return np.asarray(e / e.sum(axis=-1, keepdims=True), np.float32)

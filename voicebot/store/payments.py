@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
@@ -75,9 +76,9 @@ def add(db: Connection, payments: Sequence[NewPayment], zone: ZoneInfo, now: dat
             "times": [p.paid_at for p in payments],
         },
     ).all()
-    paid: dict[str, object] = {}
+    paid: dict[str, Decimal] = {}
     for row in found:
-        paid[row.case_id] = paid.get(row.case_id, 0) + row.amount  # type: ignore[operator]
+        paid[row.case_id] = paid.get(row.case_id, Decimal()) + row.amount
     open_cases = db.execute(_LOCK, {"cases": list(paid)}).all()
     counted = db.execute(
         _COUNT,

@@ -15,7 +15,7 @@ passed by two workers at once.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -318,7 +318,7 @@ _FREE = text(
 
 
 def change(
-    db: Connection, debtor: str, add: dict[str, Sequence[str]], remove: dict[str, Sequence[str]] | None = None
+    db: Connection, debtor: str, add: Mapping[str, Sequence[str]], remove: Mapping[str, Sequence[str]] | None = None
 ) -> None:
     """Write down or strike what is known of a debtor; cases that were put off are judged again. Raises NotFound."""
     # Cases first, as a claim does: two transactions never wait for each other in a circle.

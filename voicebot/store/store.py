@@ -190,7 +190,7 @@ class Store(AbstractContextManager["Store"]):
         """Pause, resume, stop; or another strategy, under which everything that waits is planned anew.
         Raises NotFound."""
         given = {"state": state, "strategy": strategy, "priority": priority, "lines": lines}
-        values = {k: v for k, v in given.items() if v is not None}
+        values: dict[str, object] = {k: v for k, v in given.items() if v is not None}
 
         def work(db: Connection) -> Campaign:
             changed = campaigns.change(db, name, values) if values else campaigns.named(db, name)
@@ -364,7 +364,7 @@ class Store(AbstractContextManager["Store"]):
     # ---- debtors ------------------------------------------------------------------------------------------------
 
     def change_debtor(
-        self, debtor: str, add: dict[str, Sequence[str]], remove: dict[str, Sequence[str]] | None = None
+        self, debtor: str, add: Mapping[str, Sequence[str]], remove: Mapping[str, Sequence[str]] | None = None
     ) -> None:
         """Write down or strike statuses, consents, do_not_call, opted_out; what was put off for them is judged again.
         Raises NotFound."""

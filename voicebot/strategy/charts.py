@@ -52,8 +52,7 @@ def write_charts(o: Outcome, first: date, folder: Path) -> list[Path]:
 
 
 def _ends(o: Outcome) -> dict[str, float]:
-    ends: dict[str, float] = {"结清 paid": o.paid.total()} | dict(o.handed.most_common())
-    return ends | {"仍在进行 open": o.still_open}
+    return {"结清 paid": o.paid.total(), **dict(o.handed.most_common()), "仍在进行 open": o.still_open}
 
 
 def stacked(title: str, unit: str, days: Sequence[date], series: Sequence[Series]) -> str:

@@ -159,7 +159,7 @@ def _positive(text: str) -> int:
 
 
 def _windows(tree: Tree) -> tuple[Window, ...]:
-    found = []
+    found: list[Window] = []
     for item in tree.items():
         begins, _, ends = item.text().partition("-")
         try:

@@ -12,8 +12,9 @@ import random
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from dialogue.acts import Disposition
 from voicebot.compliance import Channel, Contact, Facts, Pack, Permit, Request, judge
@@ -140,7 +141,8 @@ class Simulation:
             self._will_pay(life, now + timedelta(hours=chance.uniform(2, 30)))
         return now + (_TALK if reached else timedelta(seconds=40))
 
-    def _agreed(self, life: _Life, ending: Disposition, now: datetime) -> dict[str, date | datetime]:
+    def _agreed(self, life: _Life, ending: Disposition, now: datetime) -> dict[str, Any]:
+        """What an event says beside its ending: a day promised, a time to call."""
         chance = life.debtor.chance
         if ending is Disposition.CALLBACK:
             return {"callback_at": now + timedelta(minutes=chance.choice((60, 120, 180, 1440)))}

@@ -29,7 +29,7 @@ class Adaptation:
     changes: Mapping[str, Floats]
 
 
-def write_adaptation(file: Path, learned: Mapping[str, npt.NDArray[np.float16]], about: Mapping[str, object]) -> None:
+def write_adaptation(file: Path, learned: Mapping[str, npt.NDArray[np.floating]], about: Mapping[str, object]) -> None:
     """`learned`: `module/part` -> array. Written beside and renamed, so that nobody reads half of it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part.npz")

@@ -128,7 +128,7 @@ def _weights(count: int, quiet: int) -> npt.NDArray[np.float64]:
     weights = np.ones(count)
     if quiet and 0 < speech < SPEECH_SHARE * count:
         weights[:quiet] = weights[-quiet:] = speech * (1 / SPEECH_SHARE - 1) / (2 * quiet)
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum(), np.float64)
 
 
 def _emphasised_power(samples: Samples) -> float:
