@@ -27,6 +27,7 @@ import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -171,8 +172,8 @@ def main() -> int:
         (folder / "crash.yaml").write_text(STRATEGY, "utf-8")
         server = private_server(folder / "pg")
         try:
-            # Calls whose robot was killed hold lines for a while.
-            processes = 2 * -(-options.workers * options.lines // 4)
+            # Calls whose robot was killed hold lines until their debtors hang up; full lines are busy, and prove less.
+            processes = 3 * -(-options.workers * options.lines // 4)
             with DebtorProcess(
                 [folder / "debtors"], record=folder / "heard", processes=processes, log=folder / "debtors.log"
             ) as debtors:
@@ -192,7 +193,7 @@ def main() -> int:
                     spent_s = time.monotonic() - began
                 time.sleep(3)
                 seen.stop()
-            wrong = _check(server.url, folder, seen, kinds, settings)
+            wrong, stories = _check(server.url, folder, seen, kinds)
         finally:
             server.leave()
     table = Table(title=f"{options.cases} cases, {options.workers} workers, {spent_s:.0f} s", title_justify="left")
@@ -207,7 +208,9 @@ def main() -> int:
     for what, n in wrong.items():
         table.add_row(what, str(n))
     out.print(table)
-    bad = sum(n for what, n in wrong.items() if what.startswith("WRONG"))
+    bad = _wrong(wrong)
+    for story in stories:
+        out.print(story, markup=False)
     out.print("nothing was wrong" if not bad else f"{bad} were wrong")
     return 1 if bad else 0
 
@@ -281,9 +284,11 @@ class _Witness:
         self._thread.join()
 
 
-def _check(url: str, folder: Path, seen: _Witness, kinds: list[str], settings: Settings) -> dict[str, int]:
+def _check(url: str, folder: Path, seen: _Witness, kinds: list[str]) -> tuple[dict[str, int], list[str]]:
+    """What was found, and of every case that something was wrong with, all that the witnesses say."""
     strategy = load_strategy(str(folder / "crash.yaml"))
     found: Counter[str] = Counter()
+    stories: list[str] = []
     for what in (
         "dials that the strategy did not want",
         "cases whose end is not the strategy's",
@@ -302,7 +307,7 @@ def _check(url: str, folder: Path, seen: _Witness, kinds: list[str], settings: S
             text("SELECT c.*, d.zone, d.do_not_call FROM cases c JOIN debtors d ON d.key = c.debtor")
         ).all()
         events = events_of(db, [r.id for r in rows])
-        states = db.execute(text("SELECT case_pk, state, kind, sip_code FROM attempts")).all()
+        states = db.execute(text("SELECT * FROM attempts ORDER BY id")).all()
         ledger = set(db.execute(text("SELECT case_id FROM promises WHERE withdrawn_at IS NULL")).scalars())
         promised = db.execute(text("SELECT count(*) FROM promises")).scalar_one()
     answered = Counter(s.case_pk for s in states if s.kind == "answered")
@@ -311,6 +316,7 @@ def _check(url: str, folder: Path, seen: _Witness, kinds: list[str], settings: S
     for s in states:
         found[f"attempts {s.state} {s.kind or ''} {s.sip_code or ''}"] += 1
     for row in rows:
+        before = _wrong(found)
         case, happened = case_of(row, ZONE), events[row.id]
         for i, e in enumerate(happened):
             wished = plan(strategy, case, happened[:i], e.at.astimezone(ZONE))
@@ -327,18 +333,28 @@ def _check(url: str, folder: Path, seen: _Witness, kinds: list[str], settings: S
         found["WRONG answered attempts without an INVITE"] += answered[row.id] > len(invites)
         gaps = [b - a for a, b in itertools.pairwise(invites)]
         found["WRONG INVITEs closer than a retry"] += sum(g < RETRY_S for g in gaps)
+        if _wrong(found) > before:
+            tried = [f"  {dict(s._mapping)}" for s in states if s.case_pk == row.id]
+            came = ", ".join(datetime.fromtimestamp(at, ZONE).isoformat() for at in invites) or "none"
+            stories.append("\n".join((f"{dict(row._mapping)}", *tried, f"  INVITEs: {came}", f"  the plan: {last}")))
     for path in sorted((folder / "heard").glob("*.json")):
         record = read_record(path)
         words = "".join(h.text for h in record.heard)
         if "登记好" in words or "记好了" in words:
             found["debtors who heard that it is booked"] += 1
             case_id = f"K{int(record.user[-4:]):04d}"
-            found["WRONG promises heard and not in the ledger"] += case_id not in ledger
+            if case_id not in ledger:
+                found["WRONG promises heard and not in the ledger"] += 1
+                stories.append(f"{case_id} heard: {words}")
     found["promises in the ledger"] = promised
     found["debtors of whom a promise was to be had"] = kinds.count("pays")
     # Where hardly anybody promised, that no promise was lost proves nothing.
     found["WRONG too few promises to tell"] = int(promised < kinds.count("pays") // 5)
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items())), stories
+
+
+def _wrong(found: Mapping[str, int]) -> int:
+    return sum(n for what, n in found.items() if what.startswith("WRONG"))
 
 
 def _cast(folder: Path, count: int, chance: random.Random) -> list[str]:

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 import typer
 
@@ -151,9 +151,21 @@ def _spawn(
         command += ["--record", str(record)] if record is not None else []
         command += ["--config", str(config)] if config is not None else []
         command += ["--realtime-log"] if realtime_log else []
-        # The children share this standard output: whole lines, each written at once. A process group of their own
-        # keeps Ctrl-C with this process, which then closes their standard input.
-        children.append(subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True))
+        # A process group of their own keeps Ctrl-C with this process, which then closes their standard input.
+        children.append(
+            subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                start_new_session=True,
+            )
+        )
+    one_at_a_time = threading.Lock()
+    relays = [threading.Thread(target=_relay, args=(child.stdout, one_at_a_time), daemon=True) for child in children]
+    for relay in relays:
+        relay.start()
     while not stop.requested.wait(0.2):
         if any(child.poll() is not None for child in children):
             break
@@ -166,7 +178,17 @@ def _spawn(
             child.wait(10)
         except subprocess.TimeoutExpired:
             child.kill()
+    for relay in relays:
+        relay.join(1)
     return max(died, default=0)
+
+
+def _relay(lines: IO[str] | None, one_at_a_time: threading.Lock) -> None:
+    """A child's lines on this standard output, whole: a pipe that children shared would mix those longer than 4 KB."""
+    assert lines is not None
+    for line in lines:
+        with one_at_a_time:
+            print(line, end="", flush=True)
 
 
 def _port_range(text: str) -> tuple[int, int]:
@@ -177,7 +199,10 @@ def _port_range(text: str) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    # A child of `--processes`, or of DebtorProcess: this one command without importing the others.
+    # A child of `--processes`, or of DebtorProcess: this one command without importing the others. What the SIP library
+    # prints by itself goes to standard error: half a line of it would spoil the event that follows.
+    sys.stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
     alone = typer.Typer(pretty_exceptions_enable=False)
     register(alone)
     alone()

@@ -139,7 +139,7 @@ class DebtorProcess:
             try:
                 event = json.loads(line)
             except ValueError:
-                continue  # the SIP library may print to stdout on its own
+                continue  # not an event; nothing is known to print such, and nothing breaks if it does
             if isinstance(event, dict) and "event" in event:
                 self._events.put(event)
         self._events.put(None)
