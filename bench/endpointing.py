@@ -1,12 +1,12 @@
 """Does the robot wait as long as it must and no longer? Recorded turns with pauses inside, beside a fixed rule.
 
     python bench/endpointing.py                  # 120 turns, half of them with a pause of 300 to 600 ms inside
-    python bench/endpointing.py --turns 40
+    python bench/endpointing.py --turns 40 --data models/intent/data/dev
 
 The test turns, spoken by several voices over G.711, go frame by frame through the robot's own voice activity detector,
 recogniser, understanding and turn reducer, in virtual time: an answer of the ears comes as late as it took to compute.
 Cut off: the turn was taken before its last word. Wait: from the last sample of speech to the taking of the turn. The
-same audio is judged by a fixed rule, 800 ms of silence, in the same run.
+same audio is judged by a fixed rule, 800 ms of silence, in the same run. Waits are chosen on other turns, by --data.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -69,11 +70,12 @@ class Taken:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=120)
+    parser.add_argument("--data", type=Path, default=TEST, help="folder of test turns; dev is for choosing")
     parser.add_argument("--list", action="store_true", help="name every turn that was cut off")
     options = parser.parse_args()
     settings = load_settings()
     understander, ear, vad = understander_of(settings), make_asr(settings), make_vad(settings)
-    recorded = _record(Speaker(settings), options.turns)
+    recorded = _record(Speaker(settings), options.data, options.turns)
     own = turns.Timing()
     fixed = turns.Timing(complete_ms=FIXED_MS, likely_ms=FIXED_MS, open_ms=FIXED_MS, hanging_ms=FIXED_MS)
     table = Table(title=f"{len(recorded)} turns, {understander.name}, {ear.name}, {vad.name}", title_justify="left")
@@ -160,9 +162,9 @@ def _play(turn: Recorded, timing: turns.Timing, understander: Understander, ear:
     return None
 
 
-def _record(speaker: Speaker, count: int) -> list[Recorded]:
+def _record(speaker: Speaker, folder: Path, count: int) -> list[Recorded]:
     chance = random.Random(450)
-    examples = [t.example for t in read_test_turns(sorted(TEST.glob("*.tsv")))]
+    examples = [t.example for t in read_test_turns(sorted(folder.glob("*.tsv")))]
     chance.shuffle(examples)
     broken = [e for e in examples if len(_parts(e.text)) >= 2 and 6 <= len(e.text) <= 22]
     plain = [e for e in examples if len(_parts(e.text)) == 1 and 2 <= len(e.text) <= 14 and e.acts[0] not in LIGHT]
