@@ -11,10 +11,10 @@ import pytest
 
 from dialogue.protocol import Expectation
 from voicebot.settings import PROJECT_ROOT, load_settings
-from voicebot.speech.asr.muggle import MuggleAsr, accepted, is_tone
+from voicebot.speech.asr.muggle import OTHERS, MuggleAsr, accepted, is_tone, vote
 from voicebot.speech.asr.muggle_features import BANDS, KEPT_MS, QUIET_MS, features, find_activity, frame_turn
 from voicebot.speech.asr.muggle_net import MuggleNet, no_past
-from voicebot.speech.asr.search import Decoded
+from voicebot.speech.asr.search import Decoded, Scored
 from voicebot.speech.asr.words import read_words
 from voicebot.speech.audio import mix, read_telephone, through_g711, to_float, to_pcm16
 
@@ -202,6 +202,31 @@ def test_an_expected_answer_is_accepted_when_nothing_else_is_as_likely(expected,
 
 
 # ---- hearing ------------------------------------------------------------------------------------------------------
+
+
+def look(*texts: tuple[tuple[int, ...], float]) -> list[Scored]:
+    return [Scored(Decoded(ids, (-0.1,) * (len(ids) + 1)), score) for ids, score in texts]
+
+
+def test_one_look_keeps_its_order_and_its_weights():
+    voted = vote([look(((1,), -1.0), ((2,), -3.0), ((3,), -5.0))])
+    assert [v.ids for v in voted] == [(1,), (2,), (3,)]
+    assert [v.weight / voted[0].weight for v in voted] == pytest.approx([1.0, np.exp(-1), np.exp(-2)])
+
+
+def test_what_both_looks_heard_wins_over_what_either_heard_best():
+    unsure = look(((1,), -4.0), ((2,), -4.2)), look(((3,), -9.0), ((2,), -9.2))
+    assert vote(unsure)[0].ids == (2,)
+
+
+def test_every_look_has_one_vote_however_well_it_heard():
+    clear, faint = look(((1,), -1.0)), look(((2,), -60.0))
+    assert [v.weight for v in vote([clear, faint])] == pytest.approx([1.0, 1.0])
+
+
+def test_only_the_likeliest_texts_of_a_look_have_a_say():
+    many = look(*(((n,), -1.0 - n / 10) for n in range(1, 30)))
+    assert len(vote([many])) == OTHERS + 1
 
 
 @needs_recordings

@@ -24,7 +24,7 @@ _HUM_MEANS = {
 }
 """What a lone 嗯 says to a question of yes and no."""
 
-SURELY_FINISHED, FINISHED, ANSWERED, UNFINISHED = 0.9, 0.76, 0.74, 0.15
+SURELY_FINISHED, FINISHED, ANSWERED, UNFINISHED = 0.9, 0.76, 0.62, 0.15
 """How likely a turn must be over: where half a date ends it, anywhere, where it answers; and to be half-way. Chosen on
 data/dev as the ears hear it."""
 _ALL_THERE_IS_TO_SAY = {Act.SELF, Act.AFFIRM, Act.PROMISE_PAY, Act.PROMISE_PARTIAL, Act.GOODBYE, Act.ACKNOWLEDGE}
