@@ -124,6 +124,8 @@ def test_values_are_read_in_the_words_alone(understander: TrainedUnderstander) -
 
 
 def test_a_finished_answer_is_not_waited_for_and_half_a_sentence_is(understander: TrainedUnderstander) -> None:
+    assert understander.completeness("不行", pending=Pending.ASK_PAY_TODAY) is Completeness.COMPLETE
+    assert understander.completeness("你是机器人吗", pending=Pending.INFORM) is Completeness.COMPLETE
     assert understander.completeness("给我转人工客服", pending=Pending.INFORM) is Completeness.COMPLETE
     assert understander.completeness("好的再见", pending=Pending.CLOSING) is Completeness.COMPLETE
     # Answers, and as often the beginning of 我周五还 那征信还留不留印子.
@@ -131,7 +133,6 @@ def test_a_finished_answer_is_not_waited_for_and_half_a_sentence_is(understander
     assert understander.completeness("是我", pending=Pending.VERIFY_IDENTITY) is Completeness.LIKELY
     # A no, whose reason may come after a breath.
     assert understander.completeness("不认识", pending=Pending.VERIFY_IDENTITY) is Completeness.OPEN
-    assert understander.completeness("不行", pending=Pending.ASK_PAY_TODAY) is Completeness.OPEN
     assert understander.completeness("我那个", pending=Pending.ASK_PAY_DATE) is Completeness.HANGING
     assert understander.completeness("因为我最近", pending=Pending.ASK_REASON) is Completeness.HANGING
 
