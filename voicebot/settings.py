@@ -87,7 +87,7 @@ class Turns(_Section):
     """Endpointing and barge-in, in milliseconds. How long silence may last is the call script's to say."""
 
     complete_ms: int = 280  # silence that ends a turn which already answers the question
-    likely_ms: int = 500  # ... which is an answer, and often only its beginning
+    likely_ms: int = 640  # ... which is an answer, and often only its beginning
     open_ms: int = 760
     hanging_ms: int = 1000
     duck_after_ms: int = 60  # speech over the robot before its voice is lowered

@@ -89,7 +89,7 @@ class Timing:
     """The waits, in milliseconds. See Settings.turns."""
 
     complete_ms: int = 280
-    likely_ms: int = 500
+    likely_ms: int = 640
     open_ms: int = 760
     hanging_ms: int = 1000
     duck_after_ms: int = 60
