@@ -28,6 +28,10 @@ class Adaptation:
     name: str
     changes: Mapping[str, Floats]
 
+    def times(self, share: float) -> Adaptation:
+        """So much of what was learned; 1: as it is kept."""
+        return Adaptation(self.name, {name: change * np.float32(share) for name, change in self.changes.items()})
+
 
 def write_adaptation(file: Path, learned: Mapping[str, npt.NDArray[np.floating]], about: Mapping[str, object]) -> None:
     """`learned`: `module/part` -> array. Written beside and renamed, so that nobody reads half of it."""

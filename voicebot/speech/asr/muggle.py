@@ -55,7 +55,10 @@ BEHIND_FREE = 5.0  # ... and no further than this behind the free decode
 OTHERS = 7  # texts of the beam that come with the best
 OTHERS_TEMPERATURE = 2.0  # of their weights; chosen with OTHERS on data/dev
 OTHERS_LEAST = 0.02  # weight
-SLOWER = 0.9  # the speed of the look at noisy speech with its noise taken out; chosen on data/dev
+# The look at noisy speech with its noise taken out: its speed, and how much of what was learned it heeds, in shares of
+# what is kept (voicebot.speech.adapt). Both chosen on data/dev.
+SLOWER = 0.9
+BY_HEART = 1.5
 # What people say to anything: the rivals that an expected answer must beat.
 # fmt: off
 COMMON = (
@@ -90,7 +93,9 @@ class MuggleAsr:
         adaptation: Adaptation | None = None,
         words: WordModel | None = None,
     ) -> None:
-        self._net = MuggleNet(folder, threads, adaptation)
+        self._net = self._by_heart = MuggleNet(folder, threads, adaptation)
+        if adaptation is not None:
+            self._by_heart = MuggleNet(folder, threads, adaptation.times(BY_HEART))
         self._words = _Words(words, self._net) if words is not None else None
         self.name = f"muggle+{adaptation.name}" if adaptation else "muggle"
         self._narrowband = bandwidth == "narrow"
@@ -98,7 +103,7 @@ class MuggleAsr:
 
     def stream(self, expectation: Expectation) -> AsrStream:
         words = self._words if expectation.customer else None
-        return _Turn(self._net, expectation, words, self._rate_hz, self._narrowband)
+        return _Turn(self._net, self._by_heart, expectation, words, self._rate_hz, self._narrowband)
 
 
 class _Words:
@@ -155,9 +160,16 @@ class _Decode:
 
 class _Turn:
     def __init__(
-        self, net: MuggleNet, expectation: Expectation, words: _Words | None, rate_hz: int, narrowband: bool
+        self,
+        net: MuggleNet,
+        by_heart: MuggleNet,
+        expectation: Expectation,
+        words: _Words | None,
+        rate_hz: int,
+        narrowband: bool,
     ) -> None:
-        self._net, self._words, self._rate_hz, self._narrowband = net, words, rate_hz, narrowband
+        self._net, self._by_heart, self._words = net, by_heart, words
+        self._rate_hz, self._narrowband = rate_hz, narrowband
         self._audio = TurnAudio(rate_hz)
         self._last: _Decode | None = None
         known = {a: search.as_ids(spoken(a), net.ids) for a in expectation.answers}
@@ -204,7 +216,7 @@ class _Turn:
         noisy = _Noisy(
             frame_turn(samples, self._rate_hz, activity), background(samples, self._rate_hz, activity), self._rate_hz
         )
-        heard = self._listen(noisy)
+        heard = self._look(noisy, self._net)
         seconds = (activity.end - activity.start) / self._rate_hz
         max_length = 4 + int(seconds * _CHARACTERS_PER_S)
         free = search.greedy(heard, max_length)
@@ -218,7 +230,7 @@ class _Turn:
         again = noisy if len(noisy.noise) else None
         return _Decode(activity, heard, self._net.text(free.ids), free.confidence, None, max_length, again)
 
-    def _listen(self, noisy: _Noisy, speed: float = 1.0) -> _Heard:
+    def _look(self, noisy: _Noisy, net: MuggleNet, speed: float = 1.0) -> _Heard:
         """Speech that is taken for sampled at a lower rate is slower."""
         seen = features(
             noisy.speech,
@@ -227,7 +239,7 @@ class _Turn:
             noise=noisy.noise,
             quiet_ms=QUIET_MS,
         )
-        return _Heard(self._net, self._net.encode(seen))
+        return _Heard(net, net.encode(seen))
 
     def _searched(self, found: _Decode) -> _Decode:
         """The same with the best words that a beam finds, where there is something to favour."""
@@ -235,7 +247,8 @@ class _Turn:
             return found
         looks = [found.heard]
         if (noisy := found.noisy) is not None:
-            looks = [self._listen(replace(noisy, noise=noisy.noise[:0])), self._listen(noisy, SLOWER)]
+            as_it_is = self._look(replace(noisy, noise=noisy.noise[:0]), self._net)
+            looks = [as_it_is, self._look(noisy, self._by_heart, SLOWER)]
         trie = search.PhraseTrie(self._phrases)
         best, *rest = vote([search.beam_search(look, found.max_length, trie, self._words) for look in looks])
         return replace(
