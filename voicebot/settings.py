@@ -88,7 +88,7 @@ class Turns(_Section):
 
     complete_ms: int = 280  # silence that ends a turn which already answers the question
     likely_ms: int = 640  # ... which is an answer, and often only its beginning
-    open_ms: int = 760
+    open_ms: int = 700
     hanging_ms: int = 1000
     duck_after_ms: int = 60  # speech over the robot before its voice is lowered
     stop_after_ms: int = 150  # ... and before it stops

@@ -118,7 +118,7 @@ def test_a_complete_answer_ends_the_turn_after_a_short_silence() -> None:
 
 def test_an_open_answer_waits_longer_and_a_hanging_one_longest() -> None:
     assert waited_ms(Completeness.LIKELY) in range(640, 661)
-    assert waited_ms(OPEN) in range(760, 781)
+    assert waited_ms(OPEN) in range(700, 721)
     assert waited_ms(HANGING) in range(1000, 1021)
 
 

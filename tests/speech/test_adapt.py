@@ -115,6 +115,10 @@ def test_a_low_rank_change_is_added_in_the_shape_of_the_published_matrix(tmp_pat
     assert np.all(found.changes["decoder.output_layer.weight"] == 1.0)
     assert np.all(found.changes["encoder.blocks.0.norm1.bias"] == 0.25)
     assert len(found.changes) == 2
+    more = found.times(1.5)
+    assert more.name == "mine" and more.changes.keys() == found.changes.keys()
+    assert np.all(more.changes["decoder.output_layer.weight"] == 1.5)
+    assert np.all(more.changes["encoder.blocks.0.norm1.bias"] == 0.375)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK nonsense"])

@@ -11,6 +11,8 @@ import pytest
 
 from dialogue.protocol import Expectation
 from voicebot.settings import PROJECT_ROOT, load_settings
+from voicebot.speech.asr import muggle
+from voicebot.speech.asr.lowrank import read_adaptation
 from voicebot.speech.asr.muggle import OTHERS, MuggleAsr, accepted, is_tone, vote
 from voicebot.speech.asr.muggle_features import BANDS, KEPT_MS, QUIET_MS, features, find_activity, frame_turn
 from voicebot.speech.asr.muggle_net import MuggleNet, no_past
@@ -262,6 +264,22 @@ def test_in_noise_the_others_that_it_may_have_been_come_with_the_words():
     assert weights == sorted(weights, reverse=True) and weights[-1] > 0 and weights[0] <= 1
     accepted_one = hear(knowing, recording(SENTENCE), Expectation(answers=(SAID,), customer=True))
     assert accepted_one.closed == SAID and accepted_one.others == ()
+
+
+@needs_recordings
+def test_only_in_noise_does_the_ear_lean_on_what_it_has_learned(monkeypatch):
+    models = PROJECT_ROOT / "models" / "ears"
+    learned, words = read_adaptation(models / "telephone.npz"), read_words(models / "words.npz")
+    quiet = np.pad(recording(SENTENCE), 4000)
+    noisy = mix(quiet, noise(len(quiet) // 8, 1.0), 8.0)
+    heard = []
+    for share in (0.0, muggle.BY_HEART):
+        monkeypatch.setattr(muggle, "BY_HEART", share)
+        ear = MuggleAsr(FOLDER, adaptation=learned, words=words)
+        turns = [hear(ear, samples, Expectation(customer=True)) for samples in (quiet, noisy)]
+        heard.append([(turn.text, turn.others) for turn in turns])
+    assert heard[0][0] == heard[1][0]
+    assert heard[0][1] != heard[1][1]
 
 
 @needs_recordings

@@ -90,7 +90,7 @@ class Timing:
 
     complete_ms: int = 280
     likely_ms: int = 640
-    open_ms: int = 760
+    open_ms: int = 700
     hanging_ms: int = 1000
     duck_after_ms: int = 60
     stop_after_ms: int = 150

@@ -8,9 +8,10 @@ people give to anything. The best is accepted when it is likely in itself, or wh
 stands clear of every answer that was not expected and is not far behind what is heard freely; heard freely, most short
 answers come out wrong. Between a yes and a no that are nearly as likely nothing is accepted. Otherwise the turn's last
 words come with the others that a beam found nearly as likely, for the understanding to weigh. Over a noisy line the
-beam has two looks with equal votes, one as it is and one slower with the noise taken out: what the noise makes of a
-syllable in one it rarely makes of it in the other. What the network hears in noise is kept out by four gates: too
-little sound, a sound that is one tone, a free decode that hears nothing, and one that is mumbling.
+beam has two looks with equal votes: one as it is; one slower, with the noise taken out, that leans more on what the
+network has learned since it was published. What the noise makes of a syllable in one it rarely makes of it in the
+other. What the network hears in noise is kept out by four gates: too little sound, a sound that is one tone, a free
+decode that hears nothing, and one that is mumbling.
 """
 
 from __future__ import annotations
